@@ -1,0 +1,104 @@
+"""The bars' SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kaunta.bars.values import Bar, Environment
+from kaunta.core.db import Connection
+
+BAR = """
+    id, slug, name, coalesce(mpesa_business_name, name) as business_name, mpesa_environment as environment,
+    payment_cash_enabled as cash_enabled, payment_card_enabled as card_enabled
+"""
+
+
+async def bar_by_slug(db: Connection, slug: str) -> Bar | None:
+    """An active bar by the name in its URLs."""
+    row = await db.fetchrow(f"select {BAR} from bars where slug = $1 and active", slug)
+    return Bar(**row) if row else None
+
+
+async def bar_by_id(db: Connection, bar_id: UUID) -> Bar | None:
+    """An active bar."""
+    row = await db.fetchrow(f"select {BAR} from bars where id = $1 and active", bar_id)
+    return Bar(**row) if row else None
+
+
+async def all_bars(db: Connection) -> list[Bar]:
+    """Every active bar, by name."""
+    return [Bar(**row) for row in await db.fetch(f"select {BAR} from bars where active order by name")]
+
+
+async def insert_bar(db: Connection, slug: str, name: str, business_name: str | None) -> UUID | None:
+    """A new bar; None where the slug is taken."""
+    id_: UUID | None = await db.fetchval(
+        """
+        insert into bars (slug, name, mpesa_business_name) values ($1, $2, $3)
+        on conflict (slug) do nothing returning id
+        """,
+        slug, name, business_name,
+    )  # fmt: skip
+    return id_
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRow:
+    """A bar's switch with the credentials row that counts for it."""
+
+    mpesa_enabled: bool
+    environment: Environment
+    suspended_reason: str | None
+    suspended_until: datetime | None
+    cash_enabled: bool
+    card_enabled: bool
+    credential_id: UUID | None
+    is_active: bool | None
+    till_number: str | None
+
+
+async def switch(db: Connection, bar_id: UUID) -> SwitchRow | None:
+    """The flag guests see, and the credentials of the bar's environment behind it."""
+    row = await db.fetchrow(
+        """
+        select b.mpesa_enabled, b.mpesa_environment as environment, b.mpesa_suspended_reason as suspended_reason,
+               b.mpesa_suspended_until as suspended_until, b.payment_cash_enabled as cash_enabled,
+               b.payment_card_enabled as card_enabled, c.id as credential_id, c.is_active, c.till_number
+        from bars b
+        left join mpesa_credentials c on c.tenant_id = b.id and c.environment = b.mpesa_environment
+        where b.id = $1 and b.active
+        """,
+        bar_id,
+    )
+    return SwitchRow(**row) if row else None
+
+
+async def lock_bar(db: Connection, bar_id: UUID) -> bool:
+    """Hold the bar's row: first of the locks, always."""
+    return await db.fetchval("select true from bars where id = $1 for no key update", bar_id) is True
+
+
+async def credential_rows(db: Connection, bar_id: UUID) -> list[dict[str, Any]]:
+    """A bar's credentials rows: which environment, active or not."""
+    rows = await db.fetch(
+        "select id, environment, is_active from mpesa_credentials where tenant_id = $1 order by environment", bar_id
+    )
+    return [dict(row) for row in rows]
+
+
+async def set_credentials_active(db: Connection, credential_id: UUID, active: bool) -> str:
+    """Write the authority; the command tag tells how many rows."""
+    return await db.execute(
+        "update mpesa_credentials set is_active = $2, updated_at = now() where id = $1", credential_id, active
+    )
+
+
+async def set_bar_flag(db: Connection, bar_id: UUID, enabled: bool) -> str:
+    """Write the derived flag; the command tag tells how many rows."""
+    return await db.execute("update bars set mpesa_enabled = $2, updated_at = now() where id = $1", bar_id, enabled)
+
+
+async def set_environment(db: Connection, bar_id: UUID, environment: str) -> None:
+    """Which of a bar's credentials rows counts."""
+    await db.execute("update bars set mpesa_environment = $2, updated_at = now() where id = $1", bar_id, environment)

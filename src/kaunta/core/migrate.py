@@ -1,0 +1,162 @@
+"""Bringing a database to the present schema, and telling whether it is there.
+
+Migrations are SQL files run through Alembic. `schema.txt` beside them describes the migrated schema line by line;
+`drift` compares a live database with it, so that a hand-made change does not stay unseen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import pool, text
+from sqlalchemy.engine import Connection as SyncConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from kaunta.core.db import Connection, connect
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Where a database stands: the revision it has (None: empty) and the one this program needs."""
+
+    current: str | None
+    head: str
+
+    @property
+    def up_to_date(self) -> bool:
+        return self.current == self.head
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def head_revision() -> str:
+    """The revision this program was written for."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("no migrations found")
+    return head
+
+
+def run_sql_folder(name: str) -> None:
+    """Run a migration's SQL files in their order, on Alembic's connection and in its transaction."""
+    bind = op.get_bind()
+    # The driver opens its transaction with the first statement; the scripts must be inside it.
+    bind.execute(text("select 1"))
+    adapted = bind.connection.dbapi_connection
+    for script in sorted((MIGRATIONS / "sql" / name).glob("*.sql")):
+        sql = script.read_text(encoding="utf-8")
+        adapted.run_async(lambda raw, sql=sql: raw.execute(sql))  # type: ignore[union-attr]
+
+
+async def upgrade(url: str) -> SchemaState:
+    """Migrate the database at `url` to the head; returns where it stands now."""
+
+    def run(connection: SyncConnection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        # Two programs that start together must not both migrate.
+        connection.execute(text("select pg_advisory_xact_lock(hashtext('kaunta migrations'))"))
+        command.upgrade(config, "head")
+
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+    return await state(url)
+
+
+async def state(url: str) -> SchemaState:
+    """The revision of the database at `url` beside the one needed."""
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            current = await connection.run_sync(
+                lambda sync: MigrationContext.configure(sync).get_current_revision(),
+            )
+    finally:
+        await engine.dispose()
+    return SchemaState(current=current, head=head_revision())
+
+
+def sqlalchemy_url(url: str) -> str:
+    """A libpq URL as SQLAlchemy wants it."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgres", "postgresql"):
+        raise ValueError("a database URL begins with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+DESCRIBE = """
+with ours as (
+    select c.oid, c.relname, c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public' and not c.relispartition and c.relname <> 'alembic_version'
+)
+select 'column ' || o.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+       || case when a.attnotnull then ' not null' else '' end
+       || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') as line
+from ours o join pg_attribute a on a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
+left join pg_attrdef d on d.adrelid = o.oid and d.adnum = a.attnum
+where o.relkind in ('r', 'p', 'v')
+union all
+select 'constraint ' || o.relname || ' ' || c.conname || ' ' || pg_get_constraintdef(c.oid)
+from ours o join pg_constraint c on c.conrelid = o.oid
+union all
+select 'index ' || pg_get_indexdef(i.indexrelid) from ours o join pg_index i on i.indrelid = o.oid
+union all
+select 'trigger ' || pg_get_triggerdef(t.oid)
+from ours o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
+union all
+select 'function ' || p.proname || ' ' || md5(p.prosrc)
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public'
+union all
+select 'enum ' || t.typname || ' ' || string_agg(e.enumlabel, ',' order by e.enumsortorder)
+from pg_type t join pg_enum e on e.enumtypid = t.oid join pg_namespace n on n.oid = t.typnamespace
+where n.nspname = 'public' group by t.typname
+order by 1
+"""
+
+
+async def describe(connection: Connection) -> list[str]:
+    """The schema of a database, a line a column, constraint, index, trigger, function and enum."""
+    rows = await connection.fetch(DESCRIBE)
+    return sorted(" ".join(row["line"].split()) for row in rows)
+
+
+def expected_schema() -> list[str]:
+    """What `describe` says of a freshly migrated database."""
+    return (MIGRATIONS / "schema.txt").read_text(encoding="utf-8").splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Lines of `describe` that only the program or only the database has."""
+
+    missing: list[str]
+    unexpected: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected)
+
+
+def compare(expected: Iterable[str], found: Iterable[str]) -> Drift:
+    wanted, there = set(expected), set(found)
+    return Drift(missing=sorted(wanted - there), unexpected=sorted(there - wanted))
+
+
+async def drift(url: str) -> Drift:
+    """How the database at `url` differs from the schema this program was written for."""
+    async with connect(url) as connection:
+        return compare(expected_schema(), await describe(connection))

@@ -1,0 +1,39 @@
+"""Problems: what a person should look at. Anyone may open one; `alerts` delivers them.
+
+A problem is a row, opened in the transaction of what it tells, so that it exists exactly when its cause does. One
+is open at most once a kind and subject; it closes when its cause is gone or a person says so.
+"""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from kaunta.core import queries
+from kaunta.core.clock import Clock
+from kaunta.core.db import Connection
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+async def open_problem(
+    db: Connection,
+    clock: Clock,
+    kind: str,
+    subject: UUID | str,
+    *,
+    bar_id: UUID | None,
+    severity: Severity = Severity.WARNING,
+    **detail: Any,
+) -> bool:
+    """Open a problem unless it is open already; True where it is new. `detail` holds no secret and no phone."""
+    return await queries.open_problem(db, bar_id, kind, str(subject), severity, detail, clock.now())
+
+
+async def close_problem(db: Connection, clock: Clock, kind: str, subject: UUID | str, *, by: str, reason: str) -> bool:
+    """Close a problem; True where one was open."""
+    return await queries.close_problem(db, kind, str(subject), by, reason, clock.now())

@@ -1,0 +1,1 @@
+"""Each bar's Daraja credentials: stored sealed, versioned, opened for one purpose at a time."""

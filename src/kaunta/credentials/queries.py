@@ -1,0 +1,108 @@
+"""The credentials' SQL. Secrets are in the sealed columns only."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from kaunta.core.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCredential:
+    """One version of a bar's credentials as stored."""
+
+    credential_id: UUID
+    version: int
+    bar_id: UUID
+    environment: str
+    business_shortcode: str
+    till_number: str | None
+    consumer_key_enc: bytes
+    consumer_secret_enc: bytes
+    passkey_enc: bytes
+
+
+SEALED = """
+    v.credential_id, v.version, v.bar_id, v.environment, v.business_shortcode, v.till_number,
+    v.consumer_key_enc, v.consumer_secret_enc, v.passkey_enc
+"""
+
+
+async def current_version(db: Connection, bar_id: UUID, environment: str) -> SealedCredential | None:
+    """The present version of a bar's credentials for an environment."""
+    row = await db.fetchrow(
+        f"""
+        select {SEALED} from mpesa_credentials c
+        join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
+        where c.tenant_id = $1 and c.environment = $2
+        """,
+        bar_id, environment,
+    )  # fmt: skip
+    return SealedCredential(**row) if row else None
+
+
+async def version(db: Connection, credential_id: UUID, number: int) -> SealedCredential | None:
+    """The version a payment was pushed with."""
+    row = await db.fetchrow(
+        f"select {SEALED} from mpesa_credential_versions v where v.credential_id = $1 and v.version = $2",
+        credential_id, number,
+    )  # fmt: skip
+    return SealedCredential(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    id: UUID
+    version: int
+
+
+async def lock_credential(db: Connection, bar_id: UUID, environment: str) -> Numbered | None:
+    """The row to be replaced, locked."""
+    row = await db.fetchrow(
+        "select id, version from mpesa_credentials where tenant_id = $1 and environment = $2 for update",
+        bar_id, environment,
+    )  # fmt: skip
+    return Numbered(**row) if row else None
+
+
+async def insert_credential(db: Connection, sealed: SealedCredential) -> None:
+    """A bar's first credentials for an environment, not yet active."""
+    await db.execute(
+        """
+        insert into mpesa_credentials (id, version, tenant_id, environment, business_shortcode, till_number,
+                                       consumer_key_enc, consumer_secret_enc, passkey_enc)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        *fields(sealed),
+    )
+
+
+async def replace_credential(db: Connection, sealed: SealedCredential) -> str:
+    """A new version in the place of the present one; a former test's outcome is void."""
+    return await db.execute(
+        """
+        update mpesa_credentials
+        set version = $2, business_shortcode = $5, till_number = $6, consumer_key_enc = $7, consumer_secret_enc = $8,
+            passkey_enc = $9, test_status = 'pending', tested_version = null, tested_at = null, updated_at = now()
+        where id = $1 and tenant_id = $3 and environment = $4
+        """,
+        *fields(sealed),
+    )
+
+
+async def insert_version(db: Connection, sealed: SealedCredential) -> None:
+    """Keep a version: its payments are queried with it."""
+    await db.execute(
+        """
+        insert into mpesa_credential_versions (credential_id, version, bar_id, environment, business_shortcode,
+                                               till_number, consumer_key_enc, consumer_secret_enc, passkey_enc)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        *fields(sealed),
+    )
+
+
+def fields(sealed: SealedCredential) -> tuple[object, ...]:
+    return (
+        sealed.credential_id, sealed.version, sealed.bar_id, sealed.environment, sealed.business_shortcode,
+        sealed.till_number, sealed.consumer_key_enc, sealed.consumer_secret_enc, sealed.passkey_enc,
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Every variable Kaunta reads, once: its type, what it means, who needs it.
+
+Start-up validation, `.env.example`, the reference page and the commands' error messages all read this module.
+Nothing else looks at the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+
+class Mode(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class CallbackSources(StrEnum):
+    """What becomes of a callback from outside Safaricom's networks."""
+
+    ENFORCE = "enforce"
+    LOG = "log"
+    OFF = "off"
+
+
+#: Safaricom's published callback addresses (daraja.md §4), and two that one client's authors add.
+SAFARICOM_NETWORKS = (
+    "196.201.214.200,196.201.214.206,196.201.214.207,196.201.214.208,196.201.213.114,196.201.213.44,"
+    "196.201.212.127,196.201.212.138,196.201.212.129,196.201.212.136,196.201.212.74,196.201.212.69,"
+    "196.201.212.128,196.201.212.132"
+)
+
+Network = IPv4Network | IPv6Network
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseModel):
+    """The environment, read and checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    mode: Mode | None = Field(
+        None, description="`development` or `production`. `serve` refuses to guess.", examples=["production"]
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL 15 or newer, as postgresql://user:password@host/database.",
+        examples=["postgresql://kaunta@localhost/kaunta"],
+    )
+    database_direct_url: SecretStr | None = Field(
+        None, description="The same database without a pooler between, for LISTEN and migrations. Default: the former."
+    )
+    database_pool: int = Field(16, ge=2, le=200, description="Connections a process keeps at most.")
+    database_statement_cache: bool = Field(True, description="Off only behind a pooler that cannot keep statements.")
+    keys: SecretStr | None = Field(
+        None, description="The keyring: name:base64 of 32 bytes[,older ones]. `kaunta keys generate` prints one."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Origin that guests and Safaricom reach, without a path; https in production.",
+        examples=["https://pay.example.co.ke"],
+    )
+    callback_sources: CallbackSources = Field(
+        CallbackSources.LOG, description="Callbacks from outside the networks below: enforce, log or off."
+    )
+    callback_networks: tuple[Network, ...] = Field(
+        SAFARICOM_NETWORKS,
+        validate_default=True,
+        description="Safaricom's addresses, comma-separated. Default: its published list.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Networks whose X-Forwarded-For is believed, comma-separated. None by default."
+    )
+    daraja_sandbox_url: str = Field("https://sandbox.safaricom.co.ke", description="Overrides Daraja's sandbox host.")
+    daraja_production_url: str = Field("https://api.safaricom.co.ke", description="Overrides Daraja's production host.")
+    sandbox_phones: tuple[str, ...] = Field(
+        (), description="More numbers that sandbox payments may be sent to, comma-separated."
+    )
+    max_amount: int = Field(250_000, ge=1, le=500_000, description="Shillings a production payment may be at most.")
+    max_amount_sandbox: int = Field(1_000, ge=1, le=250_000, description="Shillings a sandbox payment may be at most.")
+    queries_per_minute: float = Field(
+        5, gt=0, le=10_000, description="STK queries a credential may ask a minute; Daraja's sandbox allows five."
+    )
+    clock_factor: float = Field(
+        1, ge=1, le=1_000, description="Development only: makes every interval of policy pass this many times faster."
+    )
+    data_folder: str = Field(".kaunta", description="Where `kaunta demo` keeps its database.")
+    log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+
+    @field_validator("callback_networks", "trusted_proxies", mode="before")
+    @classmethod
+    def networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("sandbox_phones", mode="before")
+    @classmethod
+    def phones(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url", "daraja_sandbox_url", "daraja_production_url")
+    @classmethod
+    def origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise ValueError("write an origin like https://pay.example.co.ke, without a path")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @model_validator(mode="after")
+    def production_rules(self) -> "Settings":
+        if self.mode is not Mode.PRODUCTION:
+            for name in ("daraja_sandbox_url", "daraja_production_url"):
+                if is_plain_http_abroad(getattr(self, name)):
+                    raise ValueError(f"KAUNTA_{name.upper()}: http is for loopback only")
+            return self
+        if self.clock_factor != 1:
+            raise ValueError("KAUNTA_CLOCK_FACTOR: production time passes at its own pace, leave it out")
+        for name in ("public_url", "daraja_sandbox_url", "daraja_production_url"):
+            if not getattr(self, name).startswith("https://"):
+                raise ValueError(f"KAUNTA_{name.upper()}: production needs https")
+        return self
+
+    def daraja_url(self, environment: str) -> str:
+        """The base URL of an environment; there is no third."""
+        return {"sandbox": self.daraja_sandbox_url, "production": self.daraja_production_url}[environment]
+
+    def speaks_to_simulator(self, environment: str) -> bool:
+        """Whether the environment's host is on this machine, that is a stand-in and not Safaricom."""
+        return urlsplit(self.daraja_url(environment)).hostname in LOOPBACK
+
+
+def is_plain_http_abroad(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+
+
+class Missing(Exception):
+    """What is missing or wrong in the environment: one line each, each with its remedy, never a value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+#: What a variable's absence is answered with.
+REMEDIES = {
+    "mode": "KAUNTA_MODE is not set: write KAUNTA_MODE=production (or development).",
+    "database_url": "KAUNTA_DATABASE_URL is not set: `kaunta init` prepares a database and writes it down, "
+    "or `kaunta demo` brings a throw-away one.",
+    "keys": "KAUNTA_KEYS is not set: `kaunta keys generate` prints a keyring to put there.",
+    "public_url": "KAUNTA_PUBLIC_URL is not set: write the origin guests reach, like https://pay.example.co.ke.",
+}
+
+
+def load(environ: Mapping[str, str] | None = None, *, needs: tuple[str, ...] = ()) -> Settings:
+    """The settings from the environment; `needs` names fields this program cannot do without.
+
+    Raises `Missing` with every line that is wrong, all at once.
+    """
+    source = os.environ if environ is None else environ
+    given = {
+        name: value for name in Settings.model_fields if (value := source.get(f"KAUNTA_{name.upper()}", "").strip())
+    }
+    lines = [REMEDIES[name] for name in needs if name not in given]
+    if given.get("mode") == Mode.PRODUCTION and "public_url" not in given and "public_url" not in needs and needs:
+        lines.append(REMEDIES["public_url"])
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        lines += [describe(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+        raise Missing(lines) from None
+    if lines:
+        raise Missing(lines)
+    return settings
+
+
+def describe(loc: tuple[int | str, ...], message: str) -> str:
+    """A validation message as an operator reads it, without the value."""
+    message = message.removeprefix("Value error, ")
+    return f"KAUNTA_{str(loc[0]).upper()}: {message}" if loc else message

@@ -1,0 +1,119 @@
+"""The ledger's one door: money that arrived is written here, exactly once.
+
+M-Pesa credits come from `payments/apply.py`, in the same transaction as the payment's state; the database refuses a
+second credit for a receipt or a receiptless transaction. Cash and card come from staff.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from kaunta.core.audit import audit
+from kaunta.core.db import Connection, transaction
+from kaunta.core.runtime import Runtime
+from kaunta.tabs import queries
+from kaunta.tabs.errors import AmountRefused, TabClosed, TabNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class MpesaCredit:
+    """Money Safaricom took for a transaction of ours. `receipt` None: proven by two agreeing words."""
+
+    bar_id: UUID
+    tab_id: UUID
+    transaction_id: UUID
+    environment: str
+    amount: int
+    receipt: str | None
+
+
+async def credit_mpesa(db: Connection, rt: Runtime, credit: MpesaCredit) -> UUID:
+    """Credit a tab, in the caller's transaction and under the tab's lock; the ledger row's id."""
+    ledger_id = rt.entropy.uuid()
+    await queries.insert_ledger_row(
+        db,
+        ledger_id,
+        credit.bar_id,
+        credit.tab_id,
+        "payment",
+        "mpesa",
+        credit.amount,
+        "safaricom",
+        rt.clock.now(),
+        environment=credit.environment,
+        transaction_id=credit.transaction_id,
+        receipt=credit.receipt,
+    )
+    return ledger_id
+
+
+async def fill_receipt(db: Connection, rt: Runtime, credit: MpesaCredit, correction: int) -> UUID:
+    """The receipt of a credit booked without one has come; where the amount differs, a correction row says so."""
+    ledger_id = await queries.receiptless_credit(db, credit.transaction_id)
+    if ledger_id is None or credit.receipt is None:
+        raise RuntimeError(f"transaction {credit.transaction_id} has no receiptless credit to fill")
+    await queries.fill_ledger_receipt(db, ledger_id, credit.receipt)
+    if correction:
+        await queries.insert_ledger_row(
+            db,
+            rt.entropy.uuid(),
+            credit.bar_id,
+            credit.tab_id,
+            "correction",
+            "mpesa",
+            correction,
+            "safaricom",
+            rt.clock.now(),
+            environment=credit.environment,
+            transaction_id=credit.transaction_id,
+            receipt=credit.receipt,
+            corrects=ledger_id,
+            reason="the receipt's amount differs from the one booked",
+        )
+    return ledger_id
+
+
+async def close_if_settled(db: Connection, rt: Runtime, tab_id: UUID) -> None:
+    """An overdue tab closes when it is paid in full; an open one stays open, the evening may go on.
+
+    The caller holds the tab's lock and has made sure that no payment of it is contradicted.
+    """
+    row = await queries.tab(db, tab_id)
+    if row is not None and row.status == "overdue" and row.paid >= row.ordered:
+        await queries.set_tab_closed(db, tab_id, "system", rt.clock.now())
+
+
+async def record_payment(
+    rt: Runtime,
+    bar_id: UUID,
+    tab_id: UUID,
+    amount: int,
+    method: Literal["cash", "card"],
+    account_id: UUID,
+    key: str,
+) -> UUID:
+    """Staff took cash or card: 1 … balance shillings. The same key is the same payment.
+
+    Raises `TabNotFound`, `TabClosed`, `AmountRefused`.
+    """
+    async with transaction(rt.db) as db:
+        row = await queries.lock_tab(db, tab_id)
+        if row is None or row.bar_id != bar_id:
+            raise TabNotFound
+        if made := await queries.ledger_row_by_key(db, tab_id, key):
+            return made
+        if row.status == "closed":
+            raise TabClosed
+        if not 1 <= amount <= row.ordered - row.paid:
+            raise AmountRefused(
+                "Take an amount between 1 shilling and what is owed.", balance=max(row.ordered - row.paid, 0)
+            )
+        ledger_id = rt.entropy.uuid()
+        actor = f"staff:{account_id}"
+        await queries.insert_ledger_row(
+            db, ledger_id, bar_id, tab_id, "payment", method, amount, actor, rt.clock.now(), key=key
+        )
+        await audit(db, rt.clock, actor, f"payment.{method}", "tab", tab_id, bar_id=bar_id, amount=amount)
+        await close_if_settled(db, rt, tab_id)
+    rt.live.hint(f"bar:{bar_id}", f"tab:{tab_id}")
+    return ledger_id
