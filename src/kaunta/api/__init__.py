@@ -1,0 +1,1 @@
+"""The machines' door: the seeds' JSON API, Safaricom's callback, health and metrics."""

@@ -152,3 +152,9 @@ async def months_ahead(db: Connection) -> int:
 async def notify(db: Connection, channel: str, payload: str) -> None:
     """Send a hint to whoever listens."""
     await db.execute("select pg_notify($1, $2)", channel, payload)
+
+
+async def schema_revision(db: Connection) -> str | None:
+    """The migration a database stands at."""
+    revision: str | None = await db.fetchval("select version_num from alembic_version")
+    return revision

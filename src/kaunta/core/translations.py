@@ -78,7 +78,7 @@ def complaint(message: Message, translated: Message | None) -> str | None:
     if translated.fuzzy:
         return "is fuzzy"
     source = message.id if isinstance(message.id, str) else message.id[0]
-    if any(fields(text) != fields(source) for text in texts):
+    if any(fields(text or "") != fields(source) for text in texts):
         return "has other fields in braces than the English"
     return None
 

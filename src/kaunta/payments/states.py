@@ -74,6 +74,8 @@ class Payment:
     sent_at: datetime | None = None
     received: int | None = None
     receipt: str | None = None
+    #: Every receipt credited for this payment: the first and, where Safaricom took twice, the others.
+    receipts: frozenset[str] = frozenset()
     callback_success_at: datetime | None = None
     query_success_at: datetime | None = None
     unproven_code: str | None = None
@@ -116,6 +118,7 @@ class SaidPaid:
 
     source: Source
     at: datetime
+    agreement: timedelta = timedelta(seconds=AGREEMENT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +269,7 @@ def on_paid(payment: Payment, event: Paid) -> Decision:
 
 
 def on_paid_again(payment: Payment, event: Paid) -> Decision:
-    if payment.receipt == event.receipt:
+    if event.receipt in payment.receipts:
         return Nothing("booked already")
     booked = payment.amount if payment.received is None else payment.received
     if payment.receipt is None:
@@ -300,10 +303,7 @@ def on_said_paid(payment: Payment, event: SaidPaid) -> Decision:
         payment.query_success_at is not None
         if by_callback
         else payment.callback_success_at is not None
-        or (
-            payment.query_success_at is not None
-            and event.at - payment.query_success_at >= timedelta(seconds=AGREEMENT_SECONDS)
-        )
+        or (payment.query_success_at is not None and event.at - payment.query_success_at >= event.agreement)
     )
     if agreed:
         return completed(payment, Credit(payment.amount, None), "two words agree, the receipt is missing")

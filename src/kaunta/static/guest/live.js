@@ -2,7 +2,7 @@
 // A failed read changes nothing but the offline line: a network error is no news about money.
 (()=>{
 let d=document,$=i=>d.getElementById(i),live=()=>$('live').dataset,born=Date.now(),bad=0,busy=0,timer,
-es=new EventSource(live().events),
+es=new EventSource(location.pathname+'/events?v='+live().v),
 ask=()=>{
 if(busy++)return;
 fetch('',{headers:{'X-Fragment':'main','If-None-Match':live().v}}).then(async r=>{

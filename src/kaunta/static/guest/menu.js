@@ -2,7 +2,10 @@
 (()=>{
 let form=document.getElementById('order'),label=()=>{
 let n=0,sum=0;
-form.querySelectorAll('input[data-price]').forEach(e=>{n+=+e.value;sum+=e.value*e.dataset.price});
+form.querySelectorAll('input[data-price]').forEach(e=>{
+n+=+e.value;
+sum+=e.value*e.dataset.price;
+e.parentNode.classList.toggle('on',e.value>0)});
 let b=document.getElementById('send');
 b.textContent=n?b.dataset.with.replace('{}','KES '+sum.toLocaleString('en')):b.dataset.plain;
 b.classList.toggle('two',!n)};

@@ -42,7 +42,8 @@ create table mpesa_transactions (
     unproven_code text,
     next_check_at timestamptz,
     checks integer not null default 0,
-    lease_until timestamptz,
+    -- When something unproven last made us ask sooner.
+    nudged_at timestamptz,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     foreign key (credential_id, credential_version) references mpesa_credential_versions,

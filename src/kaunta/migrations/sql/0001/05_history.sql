@@ -13,8 +13,8 @@ create table mpesa_callbacks (
     verdict text check (verdict in ('applied', 'duplicate', 'orphan', 'unauthenticated', 'malformed', 'contradictory')),
     transaction_id uuid,
     attempts integer not null default 0,
+    -- When to try (again); pushed ahead while somebody is at it.
     next_attempt_at timestamptz not null,
-    lease_until timestamptz,
     last_error text,
     primary key (id, received_at)
 ) partition by range (received_at);

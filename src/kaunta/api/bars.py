@@ -1,0 +1,36 @@
+"""What a bar's guests may pay with, now and as it changes."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from kaunta.bars.payment_methods import payment_methods
+from kaunta.core.errors import NotFound
+from kaunta.core.web import event_stream, runtime
+
+router = APIRouter(prefix="/api/bars", tags=["bars"])
+
+
+@router.get("/{bar_id}/payment-methods")
+async def methods(request: Request, bar_id: UUID) -> dict[str, Any]:
+    """The methods as committed; why M-Pesa is off is for staff and not told here."""
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        found = await payment_methods(db, bar_id, rt.clock)
+    if found is None:
+        raise NotFound
+    return {
+        "mpesa": found.mpesa,
+        "cash": found.cash,
+        "card": found.card,
+        "environment": found.environment,
+        "tillNumber": found.till_number if found.mpesa else None,
+    }
+
+
+@router.get("/{bar_id}/payment-methods/events")
+async def events(request: Request, bar_id: UUID) -> StreamingResponse:
+    """Says when the methods may have changed; read them again then."""
+    return event_stream(request, [f"bar:{bar_id}"])

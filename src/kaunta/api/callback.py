@@ -1,0 +1,118 @@
+"""Safaricom's door: stored and committed first, then "accepted", then understood.
+
+A plain Starlette route: nothing stands between the body and its row. The address holds the payment's token, so no
+log here ever sees a path.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kaunta.core.db import TRANSIENT_ERRORS
+from kaunta.core.metrics import CALLBACK_SECONDS, CALLBACKS
+from kaunta.core.runtime import Runtime
+from kaunta.payments import inbox
+from kaunta.payments.callback_url import token_hash
+from kaunta.payments.initiate import Pushes
+from kaunta.payments.queries.inbox import Stored
+from kaunta.settings import CallbackSources, Network
+
+log = structlog.get_logger(__name__)
+
+#: Longer bodies are nobody's callback: Safaricom's are under 2 kB.
+LONGEST_BODY = 64 * 1024
+ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
+NOT_STORED = {"ResultCode": 1, "ResultDesc": "Not stored. Send again."}
+TOKEN = re.compile(r"[0-9a-f]{64}")
+
+
+async def callback(request: Request) -> Response:
+    """`POST /cb/{token}`: 200 once the raw body is committed, 503 if it cannot be, 413 if it is no callback."""
+    rt: Runtime = request.app.state.runtime
+    with CALLBACK_SECONDS.time():
+        body = await read_body(request)
+        if body is None:
+            return JSONResponse({"ResultCode": 1, "ResultDesc": "Too large."}, 413)
+        source = source_address(request, rt)
+        hashed = believed_token(request, rt, source)
+        try:
+            stored = await inbox.receive(rt, body, token_hash=hashed, source=source)
+        except TRANSIENT_ERRORS as error:
+            log.error("callback.not_stored", error=type(error).__name__)
+            CALLBACKS.labels("not_stored").inc()
+            return JSONResponse(NOT_STORED, 503)
+    pushes: Pushes = request.app.state.pushes
+    pushes.begin(understand(rt, stored, body, hashed))
+    return JSONResponse(ACCEPTED)
+
+
+async def understand(rt: Runtime, stored: Stored, body: bytes, hashed: bytes | None) -> None:
+    """What follows the answer. A failure is not the end: a worker takes the stored callback up."""
+    try:
+        verdict = await inbox.process(rt, stored, body, hashed)
+    except Exception as error:  # noqa: BLE001 - stored and committed; the worker tries again and tells a person
+        log.error("callback.left_to_worker", callback_id=stored.id, error=type(error).__name__)
+        return
+    if verdict is not None:
+        CALLBACKS.labels(verdict.name).inc()
+
+
+async def read_body(request: Request) -> bytes | None:
+    """The body as it came, None where it is too long."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LONGEST_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def believed_token(request: Request, rt: Runtime, source: str | None) -> bytes | None:
+    """The hash of the address's token; None where it has none, or comes from where we were told not to believe."""
+    token = request.path_params.get("token", "")
+    if not TOKEN.fullmatch(token):
+        return None
+    if rt.settings.callback_sources is not CallbackSources.OFF and not inside(source, rt.settings.callback_networks):
+        enforced = rt.settings.callback_sources is CallbackSources.ENFORCE
+        log.warning("callback.from_elsewhere", outcome="not believed" if enforced else "believed")
+        if enforced:
+            return None
+    return token_hash(token)
+
+
+def source_address(request: Request, rt: Runtime) -> str | None:
+    """Who called: the peer, or what a proxy of ours says, read from the right as far as we trust."""
+    peer = request.client.host if request.client else None
+    hops = [hop.strip() for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
+    while hops and inside(peer, rt.settings.trusted_proxies):
+        peer = hops.pop()
+    return peer if is_address(peer) else None
+
+
+def inside(address: str | None, networks: Sequence[Network]) -> bool:
+    if not is_address(address):
+        return False
+    ip = ipaddress.ip_address(str(address))
+    return any(ip in network for network in networks)
+
+
+def is_address(text: str | None) -> bool:
+    try:
+        ipaddress.ip_address(text or "")
+    except ValueError:
+        return False
+    return True
+
+
+routes = [
+    Route("/cb/{token}", callback, methods=["POST"]),
+    # The seeds' paths: answered, never sent to Safaricom.
+    Route("/api/payments/mpesa/callback/{token}", callback, methods=["POST"]),
+    Route("/api/payments/mpesa/callback", callback, methods=["POST"]),
+]

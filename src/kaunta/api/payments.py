@@ -1,0 +1,189 @@
+"""The payments' JSON API: start, ask, try again, list (contract.md).
+
+Guests and their programs hold an unguessable tab reference or payment id; a bar's machines hold an API key.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from kaunta.access import api_keys, sessions
+from kaunta.core.errors import BadRequest, Forbidden, NotFound, SignInNeeded
+from kaunta.core.web import language, runtime
+from kaunta.payments import views
+from kaunta.payments.errors import PaymentNotFound
+from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.retry import Again, retry
+from kaunta.payments.states import Status
+from kaunta.payments.views import PaymentView
+
+router = APIRouter(prefix="/api/payments/mpesa", tags=["payments"])
+
+STAFF_COOKIE = "kaunta_staff"
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+
+
+class InitiateBody(BaseModel):
+    """`tabId`: the tab's reference as in `/pay/{tab}`; `phoneNumber`: in any Kenyan form; `amount`: shillings."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tab_ref: str = Field(alias="tabId", min_length=1, max_length=100)
+    phone: str = Field(alias="phoneNumber", min_length=1, max_length=64)
+    amount: StrictInt
+
+
+class RetryBody(BaseModel):
+    """What may differ from the first attempt. `acknowledgeUnknown`: "I have no M-Pesa SMS for the last one"."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    phone: str | None = Field(alias="phoneNumber", default=None, min_length=1, max_length=64)
+    amount: StrictInt | None = None
+    acknowledge_unknown: bool = Field(alias="acknowledgeUnknown", default=False)
+
+
+@router.post("/initiate", status_code=202)
+async def initiate_payment(request: Request, body: InitiateBody, key: IdempotencyKey = None) -> JSONResponse:
+    """Ask Safaricom to ring a guest's phone. Answers when Safaricom has, or when it will not."""
+    rt = runtime(request)
+    intent = Intent(tab_ref=body.tab_ref, phone=body.phone, amount=body.amount, key=key, started_by="guest")
+    return await started(request, await initiate(rt, pushes(request), intent))
+
+
+@router.post("/retry/{payment_id}", status_code=202)
+async def retry_payment(
+    request: Request, payment_id: UUID, body: RetryBody | None = None, key: IdempotencyKey = None
+) -> JSONResponse:
+    """A new attempt for what an earlier one did not pay."""
+    body = body or RetryBody()
+    again = Again(phone=body.phone, amount=body.amount, key=key, acknowledge_unknown=body.acknowledge_unknown)
+    return await started(request, await retry(runtime(request), pushes(request), payment_id, again))
+
+
+async def started(request: Request, initiated: Initiated) -> JSONResponse:
+    await initiated.answered()
+    rt = runtime(request)
+    payment = await views.payment(rt, initiated.transaction_id)
+    if payment is None:
+        raise PaymentNotFound
+    return JSONResponse(
+        {
+            "success": payment.status not in (Status.FAILED, Status.CANCELLED),
+            "transactionId": str(payment.id),
+            "checkoutRequestId": await views.checkout_request_id(rt, payment.id),
+            "status": payment.status,
+            "customerMessage": customer_message(request, payment),
+        },
+        status_code=202,
+    )
+
+
+@router.get("/status/{payment_id}")
+async def payment_status(request: Request, payment_id: UUID) -> Response:
+    """Where a payment stands; 304 while nothing has changed."""
+    payment = await views.payment(runtime(request), payment_id)
+    if payment is None:
+        raise PaymentNotFound
+    body = as_json(request, payment)
+    tag = '"' + hashlib.sha256(repr(body).encode()).hexdigest()[:20] + '"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(body, headers=headers)
+
+
+@router.get("/transactions")
+async def transactions(
+    request: Request,
+    bar_id: Annotated[UUID | None, Query(alias="barId")] = None,
+    status: Annotated[list[Status] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=120)] = None,
+) -> dict[str, Any]:
+    """A bar's payments, newest first; `nextCursor` leads to the next page."""
+    bar_id = await allowed_bar(request, bar_id)
+    wanted = [wish.value for wish in status] if status else views.EVERY_STATUS
+    before = read_cursor(cursor) if cursor else views.NEWEST
+    found = await views.page_of_bar(runtime(request), bar_id, wanted, before, limit + 1)
+    page, more = found[:limit], len(found) > limit
+    return {
+        "success": True,
+        "transactions": [as_json(request, payment) | {"reference": payment.reference} for payment in page],
+        "nextCursor": write_cursor(page[-1]) if more else None,
+    }
+
+
+async def allowed_bar(request: Request, bar_id: UUID | None) -> UUID:
+    """The bar whose payments the caller may see: a key's own, or one the signed-in person works at."""
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        machine = await api_keys.caller(db, request.headers.get("authorization"))
+    if machine is not None:
+        if "payments:read" not in machine.scopes or machine.bar_id is None:
+            raise Forbidden
+        if bar_id not in (None, machine.bar_id):
+            raise NotFound
+        return machine.bar_id
+    session = await sessions.session_of(rt, request.cookies.get(STAFF_COOKIE))
+    if session is None:
+        raise SignInNeeded
+    membership = session.at(bar_id) if bar_id else session.current
+    if membership is None:
+        raise NotFound
+    return membership.bar_id
+
+
+def pushes(request: Request) -> Pushes:
+    found: Pushes = request.app.state.pushes
+    return found
+
+
+def as_json(request: Request, payment: PaymentView) -> dict[str, Any]:
+    return {
+        "transactionId": str(payment.id),
+        "status": payment.status.value,
+        "irregularity": payment.irregularities[0] if payment.irregularities else None,
+        "irregularities": list(payment.irregularities),
+        "amount": payment.amount,
+        "amountReceived": payment.received,
+        "phoneNumber": payment.phone_masked,
+        "mpesaReceiptNumber": payment.receipt,
+        "transactionDate": moment(payment.transaction_date),
+        "failureReason": payment.result_class if payment.status in (Status.FAILED, Status.CANCELLED) else None,
+        "customerMessage": customer_message(request, payment),
+        "retryable": payment.retryable,
+        "retryAfter": payment.retry_after,
+        "createdAt": moment(payment.created_at),
+        "updatedAt": moment(payment.updated_at),
+    }
+
+
+def customer_message(request: Request, payment: PaymentView) -> str:
+    return payment.meaning.guest_sw if language(request) == "sw" else payment.meaning.guest_en
+
+
+def moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def write_cursor(payment: PaymentView) -> str:
+    return urlsafe_b64encode(f"{payment.created_at.isoformat()} {payment.id}".encode()).decode()
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        at, _, id_ = urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        moment_ = datetime.fromisoformat(at)
+        if moment_.tzinfo is None:
+            raise ValueError
+        return moment_, UUID(id_)
+    except (ValueError, Base64Error):
+        raise BadRequest("cursor: use the nextCursor of the page before, as it is.") from None

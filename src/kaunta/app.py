@@ -1,0 +1,85 @@
+"""Builds the web application: the only place where everything is wired.
+
+`serving` opens what the application needs and closes it in the right order: no new requests, then the pushes under
+way, then the worker, then the connections. What was begun is finished before the process ends.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from kaunta import __version__
+from kaunta.api import bars, callback, health, payments
+from kaunta.core.clock import Clock
+from kaunta.core.entropy import Entropy
+from kaunta.core.outbound import Outbound
+from kaunta.core.runtime import Runtime, running
+from kaunta.core.web import Shield, install_errors
+from kaunta.customer.routes import router as customer_router
+from kaunta.daraja.client import DarajaClient
+from kaunta.payments import exchanges
+from kaunta.payments.initiate import Pushes
+from kaunta.settings import Settings
+from kaunta.staff.routes import router as staff_router
+from kaunta.worker import Worker
+
+STATIC = Path(__file__).parent / "static"
+
+
+def daraja_client(settings: Settings, outbound: Outbound, clock: Clock) -> DarajaClient:
+    """The one client of a process, speaking to the hosts its settings name."""
+    return DarajaClient(
+        outbound=outbound,
+        clock=clock,
+        endpoints={name: settings.daraja_url(name) for name in ("sandbox", "production")},
+        record=exchanges.sink,
+    )
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, *, worker: bool = True, clock: Clock | None = None, entropy: Entropy | None = None
+) -> AsyncIterator[FastAPI]:
+    """The application with everything it needs, for the length of the block."""
+    async with running(settings, clock=clock, entropy=entropy) as rt, Outbound() as outbound:
+        pushes = Pushes(daraja_client(settings, outbound, rt.clock))
+        app = build(rt, pushes)
+        crew = Worker(rt, pushes.daraja) if worker else None
+        if crew is not None:
+            await crew.start()
+        try:
+            yield app
+        finally:
+            app.state.leaving.set()
+            await pushes.drain()
+            if crew is not None:
+                await crew.stop()
+
+
+def build(rt: Runtime, pushes: Pushes) -> FastAPI:
+    """The application's routes around a runtime."""
+    app = FastAPI(
+        title="Kaunta",
+        version=__version__,
+        description="M-Pesa at the bar counter: payments that are right, provably, within a second.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.runtime = rt
+    app.state.pushes = pushes
+    app.state.leaving = asyncio.Event()
+    install_errors(app)
+    app.include_router(health.router)
+    app.include_router(payments.router)
+    app.include_router(bars.router)
+    app.router.routes.extend(callback.routes)
+    app.include_router(customer_router, include_in_schema=False)
+    app.include_router(staff_router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Shield, public_url=rt.settings.public_url)
+    return app

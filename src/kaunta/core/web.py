@@ -1,0 +1,232 @@
+"""What every door shares: pages, errors, live streams, and the headers on all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kaunta.core import translations
+from kaunta.core.clock import EAT
+from kaunta.core.errors import KauntaError
+from kaunta.core.live import Live
+from kaunta.core.money import kes
+from kaunta.core.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+LANGUAGE_COOKIE = "lang"
+#: A comment this often keeps proxies from closing a silent stream.
+HEARTBEAT_SECONDS = 15.0
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def jinja() -> Environment:
+    """One environment for all pages; autoescape always, and a name that does not exist is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.globals.update(kes=kes, eat=eat)
+    return environment
+
+
+PAGES = jinja()
+
+
+def eat(moment: datetime, pattern: str = "%d %b %Y, %H:%M") -> str:
+    """A moment as people in Nairobi read it."""
+    return moment.astimezone(EAT).strftime(pattern)
+
+
+def runtime(request: Request) -> Runtime:
+    """The running process's arguments."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def language(request: Request) -> str:
+    """The guest's language: asked for now, chosen before, the browser's, English."""
+    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if wish in translations.LANGUAGES:
+            return wish
+    for part in request.headers.get("accept-language", "").split(","):
+        wish = part.split(";")[0].strip().lower().split("-")[0]
+        if wish in translations.LANGUAGES:
+            return wish
+    return translations.LANGUAGES[0]
+
+
+def page(request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
+    """Render a page in the request's language."""
+    lang = language(request)
+    words = translations.load(lang)
+    html = PAGES.get_template(template).render(
+        _=words.gettext,
+        gettext=words.gettext,
+        ngettext=words.ngettext,
+        lang=lang,
+        nonce=request.scope["kaunta.nonce"],
+        request=request,
+        **context,
+    )
+    response = HTMLResponse(html, status_code=status)
+    response.headers["Vary"] = "Cookie, Accept-Language"
+    if request.query_params.get("lang") == lang:
+        secure = request.url.scheme == "https"
+        response.set_cookie(LANGUAGE_COOKIE, lang, max_age=31_536_000, samesite="lax", httponly=True, secure=secure)
+    return response
+
+
+def event_stream(request: Request, topics: Iterable[str]) -> StreamingResponse:
+    """Server-sent events: each says only that something changed, and the page reads the truth again."""
+    live: Live = runtime(request).live
+    leaving: asyncio.Event = request.app.state.leaving
+
+    async def stream() -> AsyncIterator[bytes]:
+        with live.subscribe(topics) as ear:
+            # What changed between the page's reading and this line must not be missed.
+            yield b"retry: 2000\ndata: changed\n\n"
+            gone = asyncio.ensure_future(leaving.wait())
+            try:
+                while not leaving.is_set():
+                    heard = asyncio.ensure_future(ear.changed())
+                    done, _ = await asyncio.wait(
+                        {heard, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    heard.cancel()
+                    if gone in done:
+                        return
+                    yield b"data: changed\n\n" if done else b": still here\n\n"
+            finally:
+                gone.cancel()
+
+    return StreamingResponse(
+        stream(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+def problem(error: KauntaError) -> JSONResponse:
+    """RFC 9457, with the fields the seeds' callers read."""
+    body = {
+        "type": "about:blank",
+        "title": type(error).__doc__ or error.code,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "success": False,
+        "message": error.detail,
+        **error.fields,
+    }
+    headers = {"Retry-After": str(error.fields["retryAfter"])} if error.fields.get("retryAfter") else {}
+    return JSONResponse(body, error.status, headers, media_type="application/problem+json")
+
+
+class PlainProblem(KauntaError):
+    """The request failed."""
+
+    code = "http"
+
+    def __init__(self, status: int, detail: str, code: str) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]
+        self.code = code  # type: ignore[misc]
+
+
+def install_errors(app: FastAPI) -> None:
+    """Every error leaves as problem+json with a stable code; the guests' and staff's doors put theirs into pages."""
+
+    @app.exception_handler(KauntaError)
+    async def ours(_request: Request, error: KauntaError) -> Response:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        where = [".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]) for item in error.errors()]
+        says = [f"{place}: {item['msg']}" for place, item in zip(where, error.errors(), strict=True)]
+        return problem(PlainProblem(400, "; ".join(says), "bad_request"))
+
+    @app.exception_handler(HTTPException)
+    async def plain(_request: Request, error: HTTPException) -> Response:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        return problem(PlainProblem(error.status_code, str(error.detail), codes.get(error.status_code, "http")))
+
+
+class Shield:
+    """Around every request: a nonce for its page, security headers, and no unsafe form from another site."""
+
+    def __init__(self, app: ASGIApp, public_url: str) -> None:
+        self.app = app
+        self.hsts = public_url.startswith("https://")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        rt: Runtime = scope["app"].state.runtime
+        nonce = scope["kaunta.nonce"] = rt.entropy.ref()
+        if scope["method"] not in SAFE_METHODS and from_elsewhere(scope):
+            response = problem(PlainProblem(403, "This form came from another site.", "cross_site"))
+            await response(scope, receive, send)
+            return
+        headers = security_headers(nonce, hsts=self.hsts)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"], *((name, value) for name, value in headers if name not in present)
+                ]  # fmt: skip
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def from_elsewhere(scope: Scope) -> bool:
+    """An unsafe request that a browser made from another site (CSRF).
+
+    Every browser of the last years sends `Sec-Fetch-Site`, older ones `Origin`. A request with neither is a
+    program's; one that carries cookies all the same must name this site as its referrer.
+    """
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    site = headers.get(b"sec-fetch-site", b"").decode("latin-1")
+    if site:
+        return site not in ("same-origin", "none")
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if origin:
+        return urlsplit(origin).netloc != host
+    referrer = headers.get(b"referer", b"").decode("latin-1")
+    return b"cookie" in headers and bool(referrer) and urlsplit(referrer).netloc != host
+
+
+def security_headers(nonce: str, *, hsts: bool) -> list[tuple[bytes, bytes]]:
+    policy = (
+        f"default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
+        "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    ]
+    if hsts:
+        headers.append((b"strict-transport-security", b"max-age=31536000"))
+    return headers

@@ -1,0 +1,206 @@
+"""The inbox: a callback is stored as it came and committed; only then is Safaricom told "accepted".
+
+What it means is found out afterwards, each callback in a transaction of its own: at once by the process that took
+it, else by a worker. The token in its address finds the payment and is what makes a callback believed; one without
+a right token is never believed on its own word, but it may make us ask Daraja about the payment it names.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from kaunta.core.db import Connection, transaction
+from kaunta.core.problems import Severity, open_problem
+from kaunta.core.runtime import Runtime
+from kaunta.daraja.callbacks import StkCallback, parse_stk_callback
+from kaunta.daraja.results import ResultKind, explain
+from kaunta.daraja.wire import Malformed
+from kaunta.payments.apply import Facts, apply, patience
+from kaunta.payments.queries import inbox, silence, transactions
+from kaunta.payments.states import (
+    AGREEMENT_SECONDS,
+    Anomaly,
+    Change,
+    Declined,
+    Event,
+    Paid,
+    SaidPaid,
+    Source,
+    Undecided,
+    Unproven,
+)
+
+log = structlog.get_logger(__name__)
+
+#: Whoever stored a callback has this long to deal with it before a worker takes it up.
+LEASE_SECONDS = 20.0
+#: A callback that cannot be processed is tried this often, over hours, and then shown to a person.
+TRIES = 8
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 3_600.0
+#: An unproven word may bring a payment's next query forward this often.
+NUDGE_SECONDS = 60.0
+
+
+async def receive(
+    rt: Runtime, body: bytes, *, token_hash: bytes | None, source: str | None, channel: str = "stk"
+) -> inbox.Stored:
+    """Keep a callback, committed. Raises what the database raises: the caller answers 503."""
+    key = await rt.keys.current(None)
+    sealed = rt.keys.seal(key, "callback", body)
+    now = rt.clock.now()
+    async with rt.db.acquire() as db:
+        id_ = await inbox.store(db, now, channel, token_hash, source, sealed, rt.clock.after(LEASE_SECONDS))
+    return inbox.Stored(id_, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a callback."""
+
+    name: str
+    transaction_id: UUID | None = None
+    topics: tuple[str, ...] = ()
+
+
+async def process(rt: Runtime, stored: inbox.Stored, body: bytes, token_hash: bytes | None) -> Verdict | None:
+    """Understand one stored callback and write what it means; None where somebody else did already."""
+    async with rt.db.acquire() as db:
+        place = await transactions.place_by_token(db, token_hash) if token_hash else None
+    # A data key is made outside the transaction that uses it.
+    key = await rt.keys.current(place.bar_id) if place else None
+    parsed = parse_stk_callback(body)
+    async with transaction(rt.db) as db:
+        if place and key and isinstance(parsed, StkCallback) and await known_ids_agree(db, rt, place, parsed):
+            if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
+                return None
+            facts = facts_of(parsed, stored.id)
+            applied = await apply(db, rt, key, place, event_of(rt, parsed), facts)
+            match applied.decision:
+                case Change():
+                    verdict = Verdict("applied", place.id, applied.topics)
+                case Anomaly():
+                    verdict = Verdict("contradictory", place.id, applied.topics)
+                case _:
+                    verdict = Verdict("duplicate", place.id)
+        else:
+            if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
+                return None
+            verdict = await set_aside(db, rt, stored, parsed, place)
+        await inbox.finish(db, stored.id, stored.received_at, verdict.name, verdict.transaction_id, rt.clock.now())
+    rt.live.hint(*verdict.topics)
+    return verdict
+
+
+async def known_ids_agree(db: Connection, rt: Runtime, place: transactions.Place, callback: StkCallback) -> bool:
+    """A token-right callback that names another push is not believed."""
+    other = await transactions.place_by_checkout_hash(
+        db, rt.keys.index("checkout_request_id", callback.checkout_request_id)
+    )
+    if other is not None:
+        return other.id == place.id
+    return await transactions.checkout_unknown(db, place.id)
+
+
+async def set_aside(
+    db: Connection,
+    rt: Runtime,
+    stored: inbox.Stored,
+    parsed: StkCallback | Malformed,
+    place: transactions.Place | None,
+) -> Verdict:
+    """A callback that may not be believed is kept and shown, and at most makes us ask."""
+    if isinstance(parsed, Malformed):
+        if place:
+            await open_problem(db, rt.clock, "callback_malformed", place.id, bar_id=place.bar_id, reason=parsed.reason)
+            await nudge(db, rt, place)
+        return Verdict("malformed", place.id if place else None)
+    if place is not None:
+        await open_problem(
+            db, rt.clock, "callback_ids_differ", place.id, bar_id=place.bar_id, severity=Severity.ERROR,
+            callback_id=stored.id,
+        )  # fmt: skip
+        await nudge(db, rt, place)
+        return Verdict("contradictory", place.id)
+    named = await transactions.place_by_checkout_hash(
+        db, rt.keys.index("checkout_request_id", parsed.checkout_request_id)
+    )
+    if named is None:
+        await open_problem(db, rt.clock, "callback_orphan", str(stored.id), bar_id=None, result_code=parsed.result_code)
+        return Verdict("orphan")
+    await nudge(db, rt, named)
+    return Verdict("unauthenticated", named.id)
+
+
+async def nudge(db: Connection, rt: Runtime, place: transactions.Place) -> None:
+    await silence.nudge(db, place.id, rt.clock.now(), rt.clock.before(NUDGE_SECONDS))
+
+
+def event_of(rt: Runtime, callback: StkCallback) -> Event:
+    """What a believed callback says."""
+    code = callback.result_code
+    match explain(code).kind:
+        case ResultKind.SUCCESS:
+            if callback.receipt:
+                return Paid(callback.receipt, callback.amount)
+            return SaidPaid(Source.CALLBACK, rt.clock.now(), patience(rt, AGREEMENT_SECONDS))
+        case ResultKind.FINAL:
+            return Declined(code, Source.CALLBACK)
+        case ResultKind.CANCEL:
+            return Declined(code, Source.CALLBACK, cancelled=True)
+        case ResultKind.UNPROVEN:
+            return Unproven(code, Source.CALLBACK)
+        case ResultKind.PENDING | ResultKind.UNKNOWN:
+            return Undecided(code, Source.CALLBACK)
+
+
+def facts_of(callback: StkCallback, callback_id: int) -> Facts:
+    return Facts(
+        actor="safaricom",
+        merchant_request_id=callback.merchant_request_id,
+        checkout_request_id=callback.checkout_request_id,
+        result_code=callback.result_code,
+        result_desc=callback.result_desc,
+        transaction_date=callback.transaction_date,
+        phone=callback.phone,
+        callback_id=callback_id,
+    )
+
+
+async def work_off(rt: Runtime, limit: int = 50) -> int:
+    """A worker's turn: callbacks that whoever took them did not deal with. How many were taken up."""
+    async with transaction(rt.db) as db:
+        callbacks = await inbox.claim(db, rt.clock.now(), rt.clock.after(LEASE_SECONDS), limit)
+    for callback in callbacks:
+        await attempt(rt, callback)
+    return len(callbacks)
+
+
+async def attempt(rt: Runtime, callback: inbox.Callback) -> None:
+    """Process one claimed callback; a failure is put off with a growing pause, and in the end shown to a person."""
+    stored = inbox.Stored(callback.id, callback.received_at)
+    try:
+        async with rt.db.acquire() as db:
+            body = await rt.keys.open(db, "callback", callback.body_enc)
+        await process(rt, stored, body, callback.token_hash)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the callback is kept, tried again and shown
+        log.error("callback.failed", callback_id=callback.id, attempt=callback.attempts + 1, error=type(error).__name__)
+        await put_off(rt, callback, type(error).__name__)
+
+
+async def put_off(rt: Runtime, callback: inbox.Callback, error: str) -> None:
+    async with transaction(rt.db) as db:
+        await inbox.postpone(db, callback.id, callback.received_at, next_attempt(rt, callback.attempts), error)
+        if callback.attempts + 1 >= TRIES:
+            await open_problem(
+                db, rt.clock, "callback_not_processed", str(callback.id), bar_id=None, severity=Severity.CRITICAL,
+                error=error,
+            )  # fmt: skip
+
+
+def next_attempt(rt: Runtime, attempts: int) -> datetime:
+    """Exponential backoff with jitter: 5 s, 15 s, 45 s … an hour."""
+    pause = min(FIRST_PAUSE_SECONDS * 3**attempts, LONGEST_PAUSE_SECONDS)
+    return rt.clock.after(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,188 @@
+"""The invariants' SQL: each answers with the rows that break its sentence."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kaunta.core.db import Connection
+
+Offenders = list[dict[str, Any]]
+Invariant = Callable[[Connection], Awaitable[Offenders]]
+
+
+async def completed_is_credited(db: Connection) -> Offenders:
+    """Every completed payment is in the ledger, and no other payment is."""
+    rows = await db.fetch(
+        """
+        select t.id, t.status::text as status, count(p.id) as credits
+        from mpesa_transactions t left join tab_payments p on p.transaction_id = t.id and p.kind = 'payment'
+        group by t.id having (t.status = 'completed') <> (count(p.id) > 0) limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def one_credit_unless_duplicate(db: Connection) -> Offenders:
+    """A payment has one credit, or is flagged as a duplicate."""
+    rows = await db.fetch(
+        """
+        select t.id, count(*) as credits from mpesa_transactions t join tab_payments p on p.transaction_id = t.id
+        where p.kind = 'payment' group by t.id
+        having count(*) > 1 and not t.irregularities && '{duplicate}' limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def credits_are_proven(db: Connection) -> Offenders:
+    """Every M-Pesa credit with a receipt has that proven receipt; without one, its payment is flagged."""
+    rows = await db.fetch(
+        """
+        select p.id, p.receipt from tab_payments p
+        left join mpesa_receipts r on r.environment = p.environment and r.receipt = p.receipt
+        left join mpesa_transactions t on t.id = p.transaction_id
+        where p.kind = 'payment' and p.method = 'mpesa'
+          and case when p.receipt is null then not coalesce(t.irregularities && '{no_receipt}', false)
+                   else r.ledger_id is distinct from p.id end
+        limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def proven_receipts_are_booked_right(db: Connection) -> Offenders:
+    """A booked receipt is credited with its amount, corrections included."""
+    rows = await db.fetch(
+        """
+        select r.receipt, r.amount, p.amount + coalesce(sum(c.amount), 0) as booked
+        from mpesa_receipts r join tab_payments p on p.id = r.ledger_id
+        left join tab_payments c on c.corrects = p.id and c.kind = 'correction'
+        group by r.id, p.id having r.amount <> p.amount + coalesce(sum(c.amount), 0) limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def credits_within_receipts(db: Connection) -> Offenders:
+    """A bar's M-Pesa credits never exceed its proven receipts and its receiptless completions."""
+    rows = await db.fetch(
+        """
+        with credits as (
+            select bar_id, sum(amount) as credited from tab_payments
+            where method = 'mpesa' and kind in ('payment', 'correction') group by bar_id
+        ), proven as (
+            select bar_id, sum(amount) as amount from mpesa_receipts group by bar_id
+        ), receiptless as (
+            select bar_id, sum(amount) as amount from tab_payments
+            where method = 'mpesa' and kind = 'payment' and receipt is null group by bar_id
+        )
+        select c.bar_id, c.credited from credits c
+        left join proven p using (bar_id) left join receiptless l using (bar_id)
+        where c.credited > coalesce(p.amount, 0) + coalesce(l.amount, 0) limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def received_is_what_is_booked(db: Connection) -> Offenders:
+    """A payment's received amount is its first credit with its corrections."""
+    rows = await db.fetch(
+        """
+        select t.id, t.amount_received from mpesa_transactions t
+        where t.status = 'completed' and not exists (
+            select from tab_payments p where p.transaction_id = t.id and p.kind = 'payment'
+              and p.receipt is not distinct from t.receipt
+              and p.amount + coalesce((select sum(c.amount) from tab_payments c where c.corrects = p.id
+                                       and c.kind = 'correction'), 0) = t.amount_received)
+        limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def every_change_has_its_event(db: Connection) -> Offenders:
+    """Each payment's history is unbroken from its beginning to its present state."""
+    rows = await db.fetch(
+        """
+        with steps as (
+            select transaction_id, id, from_status, to_status,
+                   lag(to_status) over (partition by transaction_id order by id) as before,
+                   lead(id) over (partition by transaction_id order by id) is null as last
+            from payment_events where to_status is not null
+        )
+        select t.id, t.status::text as status from mpesa_transactions t
+        where not exists (select from steps s where s.transaction_id = t.id and s.last and s.to_status = t.status)
+           or exists (select from steps s where s.transaction_id = t.id and s.before is distinct from s.from_status)
+        limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def history_is_legal(db: Connection) -> Offenders:
+    """No payment ever went a way that does not exist."""
+    rows = await db.fetch(
+        """
+        select e.transaction_id, e.from_status::text as went_from, e.to_status::text as went_to from payment_events e
+        where e.from_status is not null and e.from_status <> e.to_status and not exists (
+            select from transaction_status_ways w
+            where w.from_status = e.from_status and w.to_status = e.to_status)
+        limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def irregular_money_has_its_problem(db: Connection) -> Offenders:
+    """Irregular money was put in front of a person."""
+    rows = await db.fetch(
+        """
+        select t.id, flag from mpesa_transactions t cross join unnest(t.irregularities) as flag
+        where t.status = 'completed' and not exists (
+            select from problems p where p.subject = t.id::text and p.kind = flag)
+        limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def applied_callbacks_have_payments(db: Connection) -> Offenders:
+    """A callback counted as applied belongs to a payment."""
+    rows = await db.fetch(
+        """
+        select c.id from mpesa_callbacks c left join mpesa_transactions t on t.id = c.transaction_id
+        where c.verdict = 'applied' and t.id is null limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+async def closed_tabs_owe_nothing(db: Connection) -> Offenders:
+    """A closed tab has nothing left to pay."""
+    rows = await db.fetch(
+        """
+        select t.id, o.total, p.total as paid from tabs t
+        cross join lateral (select coalesce(sum(total), 0) as total from tab_orders
+                            where tab_id = t.id and status = 'confirmed') o
+        cross join lateral (select coalesce(sum(amount), 0) as total from tab_payments where tab_id = t.id) p
+        where t.status = 'closed' and p.total < o.total limit 20
+        """
+    )
+    return [dict(row) for row in rows]
+
+
+INVARIANTS: dict[str, Invariant] = {
+    query.__name__: query
+    for query in (
+        completed_is_credited,
+        one_credit_unless_duplicate,
+        credits_are_proven,
+        proven_receipts_are_booked_right,
+        credits_within_receipts,
+        received_is_what_is_booked,
+        every_change_has_its_event,
+        history_is_legal,
+        irregular_money_has_its_problem,
+        applied_callbacks_have_payments,
+        closed_tabs_owe_nothing,
+    )
+}

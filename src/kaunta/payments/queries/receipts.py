@@ -1,0 +1,76 @@
+"""Proven receipts: one row a receipt and environment, and every sighting of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kaunta.core.db import Connection, one_row
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenReceipt:
+    id: UUID
+    transaction_id: UUID | None
+    ledger_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewReceipt:
+    id: UUID
+    environment: str
+    receipt: str
+    bar_id: UUID
+    business_shortcode: str
+    amount: int
+    phone_enc: bytes | None
+    transacted_at: datetime | None
+    channel: str
+    at: datetime
+
+
+async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
+    """The row of a proven receipt, locked; made where it is new."""
+    await db.execute(
+        """
+        insert into mpesa_receipts (id, environment, receipt, bar_id, business_shortcode, amount, phone_enc,
+                                    transacted_at, first_channel, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        on conflict (environment, receipt) do nothing
+        """,
+        new.id, new.environment, new.receipt, new.bar_id, new.business_shortcode, new.amount, new.phone_enc,
+        new.transacted_at, new.channel, new.at,
+    )  # fmt: skip
+    row = await db.fetchrow(
+        """
+        select id, transaction_id, ledger_id from mpesa_receipts where environment = $1 and receipt = $2
+        for no key update
+        """,
+        new.environment, new.receipt,
+    )  # fmt: skip
+    if row is None:
+        raise RuntimeError("a receipt vanished while it was being written")
+    return ProvenReceipt(**row)
+
+
+async def sight(
+    db: Connection, receipt_id: UUID, bar_id: UUID, channel: str, callback_id: int | None, at: datetime
+) -> None:
+    """A receipt was seen on a channel."""
+    await db.execute(
+        """
+        insert into mpesa_receipt_sightings (receipt_id, bar_id, channel, callback_id, seen_at)
+        values ($1, $2, $3, $4, $5)
+        """,
+        receipt_id, bar_id, channel, callback_id, at,
+    )  # fmt: skip
+
+
+async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id: UUID) -> None:
+    """Tie a receipt to the payment and the ledger row it proves."""
+    one_row(
+        await db.execute(
+            "update mpesa_receipts set transaction_id = $2, ledger_id = $3 where id = $1 and ledger_id is null",
+            receipt_id, transaction_id, ledger_id,
+        ),
+        "booking a receipt",
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""May this payer start this payment now? Asked under the tab's lock, answered with a reason.
+
+Six friends may pay one tab at once; one payer has one open attempt a tab. A payment that is unknown reserves
+nothing any more, but its payer has to say that no M-Pesa SMS came before another prompt goes out.
+"""
+
+from uuid import UUID
+
+from kaunta.bars.payment_methods import payment_methods
+from kaunta.core.db import Connection
+from kaunta.core.phone import Msisdn, parse_msisdn
+from kaunta.core.runtime import Runtime
+from kaunta.payments.errors import (
+    AttemptOpen,
+    MpesaUnavailable,
+    PhoneNotForSandbox,
+    RetryRefused,
+    TooManyPrompts,
+    UnknownUnacknowledged,
+)
+from kaunta.payments.meaning import meaning
+from kaunta.payments.queries import limits
+from kaunta.payments.states import OPEN, SILENCE_SECONDS, Status
+from kaunta.tabs.errors import AmountRefused, TabClosed
+from kaunta.tabs.queries import TabRow
+
+#: Safaricom's published sandbox number (daraja.md §4).
+SANDBOX_PHONES = frozenset({"254708374149"})
+#: After silence, this long until another prompt may go out.
+UNKNOWN_PAUSE_SECONDS = 120.0
+#: Prompts to one phone: a minute, an hour, a day. Anyone can type anyone's number.
+PER_MINUTE, PER_HOUR, PER_DAY = 3, 10, 50
+#: Attempts of one payer at one tab that may come to nothing within ten minutes.
+FRUITLESS, FRUITLESS_SECONDS = 3, 600.0
+
+
+async def check_methods(db: Connection, rt: Runtime, bar_id: UUID) -> str:
+    """The bar's environment, if its guests may pay by M-Pesa now. Raises `MpesaUnavailable`."""
+    methods = await payment_methods(db, bar_id, rt.clock)
+    if methods is None or not methods.mpesa:
+        raise MpesaUnavailable
+    return methods.environment
+
+
+def check_sandbox_phone(rt: Runtime, environment: str, phone: Msisdn) -> None:
+    """Sandbox prompts go to test numbers, except where a stand-in answers. Raises `PhoneNotForSandbox`."""
+    if environment != "sandbox" or rt.settings.speaks_to_simulator(environment):
+        return
+    allowed = SANDBOX_PHONES | {parse_msisdn(text) for text in rt.settings.sandbox_phones}
+    if phone not in allowed:
+        raise PhoneNotForSandbox
+
+
+async def check_amount(db: Connection, rt: Runtime, tab: TabRow, amount: int, environment: str) -> None:
+    """1 … balance less what open attempts reserve, within Daraja's cap. Raises `TabClosed`, `AmountRefused`."""
+    if tab.status == "closed":
+        raise TabClosed
+    most = rt.settings.max_amount if environment == "production" else rt.settings.max_amount_sandbox
+    free = tab.ordered - tab.paid - await limits.open_amount(db, tab.id)
+    if amount < 1:
+        raise AmountRefused("Pay at least 1 shilling.", payable=max(min(free, most), 0))
+    if amount > free:
+        raise AmountRefused("This is more than what is still to pay on this tab.", payable=max(min(free, most), 0))
+    if amount > most:
+        raise AmountRefused(f"One M-Pesa payment is at most {most:,} shillings. Pay in parts.", payable=most)
+
+
+async def check_payer(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes, *, acknowledged: bool) -> None:
+    """Whether this payer's last attempt at this tab lets another begin.
+
+    Raises `AttemptOpen`, `UnknownUnacknowledged`, `RetryRefused`.
+    """
+    last = await limits.latest_attempt(db, tab_id, phone_hash)
+    if last is None or last.status == Status.COMPLETED:
+        return
+    if last.status in OPEN:
+        raise AttemptOpen(transactionId=str(last.id), status=last.status)
+    if last.status == Status.TIMEOUT:
+        since = rt.clock.elapsed(last.sent_at or last.push_started_at)
+        wait = SILENCE_SECONDS + UNKNOWN_PAUSE_SECONDS - since
+        if wait > 0 or not acknowledged:
+            raise UnknownUnacknowledged(transactionId=str(last.id), retryAfter=max(0, round(wait)))
+        return
+    pause = meaning(last.status, last.failure_reason, last.result_code, last.result_desc).retry_after
+    # Where the same thing would be refused again, another amount or phone may still be tried at once.
+    if pause is None or last.settled_at is None:
+        return
+    rest = pause - rt.clock.elapsed(last.settled_at)
+    if rest > 0:
+        raise RetryRefused("M-Pesa asks us to wait before trying again.", retryAfter=round(rest) or 1)
+
+
+async def check_prompts(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes) -> None:
+    """No phone is flooded, wherever the prompts come from. Raises `TooManyPrompts`."""
+    clock = rt.clock
+    counts = await limits.prompts_to_phone(db, phone_hash, clock.before(60), clock.before(3_600), clock.before(86_400))
+    if counts.minute >= PER_MINUTE:
+        raise TooManyPrompts(retryAfter=60)
+    if counts.hour >= PER_HOUR or counts.day >= PER_DAY:
+        raise TooManyPrompts(retryAfter=3_600)
+    since = clock.before(FRUITLESS_SECONDS)
+    if await limits.unsuccessful_prompts(db, tab_id, phone_hash, since) >= FRUITLESS:
+        raise TooManyPrompts(retryAfter=round(FRUITLESS_SECONDS))

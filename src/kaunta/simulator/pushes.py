@@ -1,0 +1,85 @@
+"""A push Safaricom has taken on, and everything that came of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from kaunta.simulator.agenda import Errand
+from kaunta.simulator.scenarios import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A push request that passed the checks. Shillings; phones as 12 digits."""
+
+    shortcode: str
+    transaction_type: str
+    amount: int
+    party_a: str
+    party_b: str
+    phone: str
+    callback_url: str
+    reference: str
+    description: str
+
+
+class Kind(StrEnum):
+    STK = "stk"
+    TILL = "till"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that moved: the simulator's own truth. `checkout_id` is None for money paid straight to the till."""
+
+    receipt: str
+    amount: int
+    phone: str
+    shortcode: str
+    reference: str
+    at: datetime
+    kind: Kind
+    checkout_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One delivery of a callback: the merchant's HTTP status, or why there was none."""
+
+    at: datetime
+    status: int | None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class Message:
+    """A callback that left, or tried to."""
+
+    id: str
+    checkout_id: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Push:
+    """One push and its fate. `result` is None until the customer has answered or the prompt has lapsed."""
+
+    checkout_id: str
+    merchant_id: str
+    wanted: Wanted
+    scenario: Scenario
+    sent_at: datetime
+    result: str | None = None
+    decided_at: datetime | None = None
+    ringing: bool = False
+    queries: int = 0
+    payments: list[Payment] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    outcome: Errand | None = None
+
+    @property
+    def receipt(self) -> str | None:
+        return self.payments[0].receipt if self.payments else None

@@ -1,0 +1,95 @@
+"""How a counter page is sent, and how a refusal becomes one.
+
+A live page carries its version, as the guest's do: the script asks with `X-Fragment: main` and gets 204 or `<main>`.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from kaunta.core import web
+from kaunta.core.errors import KauntaError, NotFound, SignInNeeded
+from kaunta.staff.session import Seat
+
+STATIC = Path(__file__).parent.parent / "static"
+TYPES = {"staff.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8"}
+
+files = APIRouter(include_in_schema=False)
+
+
+class CounterRoute(APIRoute):
+    """A route whose refusals are pages; without a session it leads to the sign-in."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except SignInNeeded:
+                return RedirectResponse("/staff/login", 303, headers={"Cache-Control": "no-store"})
+            except KauntaError as error:
+                headline = "Not found" if isinstance(error, NotFound) else "That did not work"
+                return counter_page(request, "notice.html", None, error.status, headline=headline, text=error.detail)
+
+        return answer
+
+
+@cache
+def read(name: str) -> tuple[bytes, str]:
+    """A static file and the name of this version of it."""
+    content = (STATIC / name).read_bytes()
+    return content, hashlib.sha256(content).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """The address of a static file; another content, another address."""
+    return f"/static/{name}?v={read(name)[1]}"
+
+
+@files.get("/static/staff.css")
+@files.get("/static/live.js")
+async def static_file(request: Request) -> Response:
+    """The counter's stylesheet and script, kept by the browser for ever: their address names their content."""
+    name = request.url.path.rpartition("/")[2]
+    content, version = read(name)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{version}"'}
+    return Response(content, headers=headers, media_type=TYPES[name])
+
+
+def counter_page(
+    request: Request,
+    template: str,
+    seat: Seat | None,
+    status: int = 200,
+    *,
+    version: tuple[object, ...] = (),
+    live: bool = False,
+    environment: str | None = None,
+    **context: object,
+) -> Response:
+    """A page of the counter's, or its `<main>`, or 204. A page without a version, or with a problem, is still."""
+    tag = hashlib.sha256(repr(version).encode()).hexdigest()[:16] if version else ""
+    fragment = live and request.headers.get("x-fragment") == "main"
+    if fragment and request.headers.get("if-none-match") == tag:
+        return Response(status_code=204, headers={"ETag": tag, "Cache-Control": "no-store"})
+    response = web.page(
+        request,
+        f"staff/{template}",
+        status,
+        layout="staff/fragment.html" if fragment else "staff/base.html",
+        session=seat.session if seat else None,
+        bar=seat.bar if seat else None,
+        environment=environment,
+        version=tag,
+        live="/staff/events" if live else "",
+        asset=asset,
+        **context,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response

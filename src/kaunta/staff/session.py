@@ -1,0 +1,79 @@
+"""Who sits at the counter. Every staff route asks here first, and what it may touch is the bar named here."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from kaunta.access.queries import MembershipRow
+from kaunta.access.sessions import StaffSession, session_of
+from kaunta.core.errors import Forbidden, SignInNeeded
+from kaunta.core.web import runtime
+
+COOKIE = "kaunta_staff"
+
+
+class NoBar(Forbidden):
+    """Your account belongs to no bar yet. Ask an owner to add you."""
+
+    code = "no_bar"
+
+
+class StaleForm(Forbidden):
+    """This form is from an earlier sign-in. Open the page again and repeat."""
+
+    code = "stale_form"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A signed-in person at one bar."""
+
+    session: StaffSession
+    bar: MembershipRow
+
+    @property
+    def bar_id(self) -> UUID:
+        return self.bar.bar_id
+
+    @property
+    def account_id(self) -> UUID:
+        return self.session.account_id
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A signed-in person's form, which came from a page of their own session."""
+
+    seat: Seat
+    form: FormData
+
+    def text(self, name: str) -> str:
+        value = self.form.get(name)
+        return value if isinstance(value, str) else ""
+
+
+async def staff_session(request: Request) -> Seat:
+    """The session's seat. Raises `SignInNeeded`, `NoBar`."""
+    session = await session_of(runtime(request), request.cookies.get(COOKIE))
+    if session is None:
+        raise SignInNeeded
+    if session.current is None:
+        raise NoBar
+    return Seat(session, session.current)
+
+
+async def staff_form(request: Request, seat: Annotated[Seat, Depends(staff_session)]) -> Post:
+    """The posted form, with the session's own token in it. Raises `StaleForm`."""
+    form = await request.form(max_files=0)
+    token = form.get("csrf")
+    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), seat.session.csrf.encode()):
+        raise StaleForm
+    return Post(seat, form)
+
+
+AtCounter = Annotated[Seat, Depends(staff_session)]
+Posted = Annotated[Post, Depends(staff_form)]

@@ -1,0 +1,114 @@
+"""The loops that need nobody's request: the inbox, silent payments, partitions, invariants.
+
+Each loop takes its work by claiming rows, so any number of workers on any number of hosts may run; one that dies
+leaves its rows to the others. A loop that fails says so and goes on.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from kaunta.core import queries
+from kaunta.core.db import transaction
+from kaunta.core.problems import Severity, close_problem, open_problem
+from kaunta.core.runtime import Runtime
+from kaunta.daraja.client import DarajaClient
+from kaunta.payments import inbox, invariants, silence
+from kaunta.payments.initiate import KEY_SECONDS
+from kaunta.payments.queries import limits
+
+log = structlog.get_logger(__name__)
+
+MONTHS_AHEAD = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One kind of work, how long to rest (seconds of policy) when there was none."""
+
+    name: str
+    work: Callable[[], Awaitable[int]]
+    rest: float
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process's loops."""
+
+    rt: Runtime
+    daraja: DarajaClient
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def loops(self) -> list[Loop]:
+        rt = self.rt
+        return [
+            Loop("inbox", lambda: inbox.work_off(rt), rest=2),
+            Loop("queries", lambda: silence.ask_about_due(rt, self.daraja), rest=1),
+            Loop("silence", lambda: silence.time_out_silent(rt), rest=5),
+            Loop("heartbeat", self.beat, rest=20),
+            Loop("upkeep", self.keep_up, rest=3_600),
+            Loop("invariants", self.check_invariants, rest=300),
+        ]
+
+    async def start(self) -> None:
+        """Say that we live, then begin."""
+        await self.beat()
+        self.tasks = [asyncio.create_task(self.run(loop), name=f"worker {loop.name}") for loop in self.loops()]
+
+    async def stop(self) -> None:
+        """End between two pieces of work or in the middle: the rows are claimed, not taken away."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def run(self, loop: Loop) -> None:
+        while True:
+            worked = 0
+            try:
+                worked = await loop.work()
+            except Exception as error:  # noqa: BLE001 - a loop must outlive whatever one turn met
+                log.error("worker.failed", name=loop.name, error=type(error).__name__)
+            if not worked:
+                await asyncio.sleep(self.rt.clock.wait(loop.rest))
+
+    async def once(self) -> None:
+        """Every loop's work, until none is left: for tests and for `--one-shot`."""
+        for loop in self.loops():
+            while await loop.work():
+                pass
+
+    async def beat(self) -> int:
+        async with self.rt.db.acquire() as db:
+            await queries.beat(db, self.name, self.rt.clock.now(), {})
+        return 0
+
+    async def keep_up(self) -> int:
+        """Months ahead, and keys that are kept no longer."""
+        async with transaction(self.rt.db) as db:
+            with contextlib.suppress(PermissionError):
+                await queries.make_partitions(db, MONTHS_AHEAD)
+            await limits.forget_keys(db, self.rt.clock.before(KEY_SECONDS))
+        return 0
+
+    async def check_invariants(self) -> int:
+        """What must always be true; a broken sentence is put before a person at once."""
+        rt = self.rt
+        async with rt.db.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+            findings = await invariants.check_all(db)
+        async with transaction(rt.db) as db:
+            for finding in findings:
+                if finding.ok:
+                    await close_problem(db, rt.clock, "invariant", finding.name, by="kaunta", reason="true again")
+                else:
+                    log.critical("invariant.broken", name=finding.name, count=len(finding.rows))
+                    await open_problem(
+                        db, rt.clock, "invariant", finding.name, bar_id=None, severity=Severity.CRITICAL,
+                        sentence=finding.sentence, count=len(finding.rows),
+                    )  # fmt: skip
+        return 0
