@@ -55,9 +55,11 @@ async def serving(
             yield app
         finally:
             app.state.leaving.set()
-            await pushes.drain()
-            if crew is not None:
-                await crew.stop()
+            try:
+                await pushes.drain()
+            finally:
+                if crew is not None:
+                    await crew.stop()
 
 
 def build(rt: Runtime, pushes: Pushes) -> FastAPI:
@@ -81,5 +83,5 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     app.include_router(customer_router, include_in_schema=False)
     app.include_router(staff_router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Shield, public_url=rt.settings.public_url)
+    app.add_middleware(Shield, public_url=rt.settings.public_url, machines=callback.PATHS)
     return app

@@ -68,12 +68,16 @@ class Worker:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def run(self, loop: Loop) -> None:
+        failures = 0
         while True:
             worked = 0
             try:
                 worked = await loop.work()
+                failures = 0
             except Exception as error:  # noqa: BLE001 - a loop must outlive whatever one turn met
-                log.error("worker.failed", name=loop.name, error=type(error).__name__)
+                failures += 1
+                log.error("worker.failed", name=loop.name, error=type(error).__name__, count=failures)
+                await asyncio.sleep(min(0.1 * 2**failures, 30))
             if not worked:
                 await asyncio.sleep(self.rt.clock.wait(loop.rest))
 
@@ -99,8 +103,8 @@ class Worker:
     async def check_invariants(self) -> int:
         """What must always be true; a broken sentence is put before a person at once."""
         rt = self.rt
-        async with rt.db.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
-            findings = await invariants.check_all(db)
+        async with rt.db.acquire() as reading, reading.transaction(isolation="repeatable_read", readonly=True):
+            findings = await invariants.check_all(reading)
         async with transaction(rt.db) as db:
             for finding in findings:
                 if finding.ok:

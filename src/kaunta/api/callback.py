@@ -4,23 +4,22 @@ A plain Starlette route: nothing stands between the body and its row. The addres
 log here ever sees a path.
 """
 
-import ipaddress
 import re
-from collections.abc import Sequence
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.metrics import CALLBACK_SECONDS, CALLBACKS
 from kaunta.core.runtime import Runtime
+from kaunta.core.source import inside
+from kaunta.core.web import source_of
 from kaunta.payments import inbox
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries.inbox import Stored
-from kaunta.settings import CallbackSources, Network
+from kaunta.settings import CallbackSources
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +27,8 @@ log = structlog.get_logger(__name__)
 LONGEST_BODY = 64 * 1024
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 NOT_STORED = {"ResultCode": 1, "ResultDesc": "Not stored. Send again."}
+#: Safaricom is no browser: nothing it might send along may look like a form from another site.
+PATHS = ("/cb/", "/api/payments/mpesa/callback")
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
 
@@ -38,11 +39,11 @@ async def callback(request: Request) -> Response:
         body = await read_body(request)
         if body is None:
             return JSONResponse({"ResultCode": 1, "ResultDesc": "Too large."}, 413)
-        source = source_address(request, rt)
+        source = source_of(request)
         hashed = believed_token(request, rt, source)
         try:
             stored = await inbox.receive(rt, body, token_hash=hashed, source=source)
-        except TRANSIENT_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - whatever kept it from being stored, "accepted" would be a lie
             log.error("callback.not_stored", error=type(error).__name__)
             CALLBACKS.labels("not_stored").inc()
             return JSONResponse(NOT_STORED, 503)
@@ -84,30 +85,6 @@ def believed_token(request: Request, rt: Runtime, source: str | None) -> bytes |
         if enforced:
             return None
     return token_hash(token)
-
-
-def source_address(request: Request, rt: Runtime) -> str | None:
-    """Who called: the peer, or what a proxy of ours says, read from the right as far as we trust."""
-    peer = request.client.host if request.client else None
-    hops = [hop.strip() for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
-    while hops and inside(peer, rt.settings.trusted_proxies):
-        peer = hops.pop()
-    return peer if is_address(peer) else None
-
-
-def inside(address: str | None, networks: Sequence[Network]) -> bool:
-    if not is_address(address):
-        return False
-    ip = ipaddress.ip_address(str(address))
-    return any(ip in network for network in networks)
-
-
-def is_address(text: str | None) -> bool:
-    try:
-        ipaddress.ip_address(text or "")
-    except ValueError:
-        return False
-    return True
 
 
 routes = [

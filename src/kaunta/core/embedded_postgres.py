@@ -42,6 +42,9 @@ kill "$reader" 2>/dev/null
 exit "$code"
 """
 
+#: What the server calls itself, so that `kaunta serve` can tell it from one that is meant to last.
+CLUSTER_NAME = "kaunta-embedded"
+
 START_SECONDS = 60
 STOP_SECONDS = 20
 PAUSE = 0.01
@@ -240,7 +243,7 @@ class EmbeddedPostgres:
             written = self.log.stat().st_size if self.log.exists() else 0
             self.launch_on(free_port())
             while self.process is not None and self.process.poll() is None:
-                if self.ready():
+                if self.ready_on(self.port):
                     return
                 if time.monotonic() > deadline:
                     raise EmbeddedPostgresFailed(f"PostgreSQL was not ready in {START_SECONDS} s: see {self.log}.")
@@ -255,7 +258,8 @@ class EmbeddedPostgres:
 
     def launch_on(self, port: int) -> None:
         self.port = port
-        options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", **self.settings}
+        options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
+        options |= {"cluster_name": CLUSTER_NAME, **self.settings}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self.log.chmod(0o600)
@@ -268,9 +272,9 @@ class EmbeddedPostgres:
                 **self.user.popen_arguments(),
             )
 
-    def ready(self) -> bool:
-        """Whether the server has written `ready` into the last line of its pid file, and the file is this server's."""
+    def ready_on(self, port: int | None) -> bool:
+        """Whether the pid file's last line says `ready`; `port` tells this server's file from an older one's."""
         with suppress(FileNotFoundError):
             lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
-            return len(lines) >= 8 and lines[3] == str(self.port) and lines[7].strip() == "ready"
+            return len(lines) >= 8 and port in (None, int(lines[3])) and lines[7].strip() == "ready"
         return False

@@ -3,7 +3,8 @@
     KauntaError
     ├── ConfigurationError   the operator mends it: `kaunta` exits 6
     ├── BadRequest  400      ├── SignInNeeded 401   ├── Forbidden 403
-    └── NotFound    404      └── Conflict     409
+    ├── NotFound    404      ├── Conflict     409
+    └── Unforeseen  500      └── DatabaseAway 503
     and the features' own: payments.errors, tabs.errors, phone.PhoneRefused …
 
 An error is a class whose docstring is the sentence people see; `status` and `code` stand beside it, `fields` carry
@@ -65,3 +66,16 @@ class Conflict(KauntaError):
 
     status = 409
     code = "conflict"
+
+
+class Unforeseen(KauntaError):
+    """Something went wrong here. Try again in a moment."""
+
+    code = "unforeseen"
+
+
+class DatabaseAway(KauntaError):
+    """The records cannot be reached right now. Try again in a moment."""
+
+    status = 503
+    code = "database_away"

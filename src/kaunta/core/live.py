@@ -24,6 +24,8 @@ CHANNEL = "kaunta_live"
 GATHER_SECONDS = 0.02
 #: PostgreSQL refuses a payload of 8,000 bytes.
 LONGEST_PAYLOAD = 7_500
+#: Real seconds between two tries to reach the database again.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 class Subscription:
@@ -88,33 +90,44 @@ class Live:
             await self.flush()
 
     async def send(self) -> None:
+        pause = SHORTEST_PAUSE
         while True:
             await self.something.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self.something.clear()
             try:
                 await self.flush()
+                pause = SHORTEST_PAUSE
             except TRANSIENT_ERRORS as error:
-                # Lost on purpose: the pages read the truth by themselves a moment later.
-                log.warning("live.hint_lost", error=type(error).__name__)
+                log.warning("live.hint_waits", error=type(error).__name__)
+                self.something.set()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception as error:  # noqa: BLE001 - a hint may be lost, the sending of hints may not end
+                self.waiting.clear()
+                log.error("live.hint_lost", error=type(error).__name__)
 
     async def flush(self) -> None:
-        topics, self.waiting = sorted(self.waiting), set()
-        for payload in payloads(topics):
-            await queries.notify(self.db, CHANNEL, payload)  # type: ignore[arg-type]
+        topics, self.waiting = self.waiting, set()
+        try:
+            for payload in payloads(sorted(topics)):
+                await queries.notify(self.db, CHANNEL, payload)  # type: ignore[arg-type]
+        except BaseException:
+            self.waiting |= topics
+            raise
 
     async def keep_listening(self) -> None:
         """Hold a LISTEN connection for ever; after a gap everybody re-reads."""
-        pause = 0.1
+        pause = SHORTEST_PAUSE
         while True:
             try:
                 await self.listen_once()
-                pause = 0.1
-            except TRANSIENT_ERRORS as error:
+                pause = SHORTEST_PAUSE
+            except Exception as error:  # noqa: BLE001 - a password changed for a minute must not leave pages deaf for ever
                 log.warning("live.listen_lost", error=type(error).__name__)
             self.listening.clear()
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 5)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def listen_once(self) -> None:
         closed = asyncio.Event()

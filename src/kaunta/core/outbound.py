@@ -10,9 +10,10 @@ import asyncio
 import json as json_text
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -33,12 +34,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer; header names are in lower case."""
+    """A complete HTTP answer; header names are in lower case. `cookies`: those it sets, for who keeps them."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     elapsed_ms: int
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class Progress:
 
 class TooLong(Exception):
     """The answer is longer than `LONGEST_ANSWER`."""
+
+
+class BrokenOff(Exception):
+    """The connection ended before the answer did. `cause` is aiohttp's error."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
 
 
 class Outbound:
@@ -118,6 +128,7 @@ class Outbound:
         return aiohttp.ClientSession(
             connector=connector,
             trace_configs=[progress_trace()],
+            middlewares=[only_once],
             # A gateway's cookie must not carry one bar's session into another's call.
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self.proxy_from_environment,
@@ -146,6 +157,8 @@ class Outbound:
         if body is None and json is not None:
             body = json_text.dumps(json, separators=(",", ":")).encode()
             sent_headers["Content-Type"] = "application/json"
+        if not is_address(url):
+            return BeforeSend("bad_url")
         loop = asyncio.get_running_loop()
         started = loop.time()
         progress = Progress()
@@ -162,17 +175,36 @@ class Outbound:
                 progress.status = response.status
                 received = await read_whole(response)
                 answered = {name.lower(): value for name, value in response.headers.items()}
-        except (aiohttp.ClientError, OSError, ValueError, TooLong) as failure:
-            # OSError holds TimeoutError and ssl.SSLError; ValueError is how a URL that is none is refused.
+                cookies = {name: morsel.value for name, morsel in response.cookies.items()}
+        except (aiohttp.ClientError, OSError, ValueError, TooLong, BrokenOff) as failure:
+            # OSError holds TimeoutError and ssl.SSLError; ValueError is a host that no name can be.
             elapsed = round((loop.time() - started) * 1000)
             if progress.connected:
                 return AfterSend(reason_after(failure), elapsed, progress.status)
             return BeforeSend(reason_before(failure), elapsed)
-        return Answer(progress.status, answered, received, round((loop.time() - started) * 1000))
+        return Answer(progress.status, answered, received, round((loop.time() - started) * 1000), cookies)
 
     async def post(self, url: str, json: object, *, timeout: Timeouts) -> Outcome:
         """Post one JSON document on a connection of its own."""
         return await self.request("POST", url, json=json, timeout=timeout, fresh_connection=True)
+
+
+def is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+async def only_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating a request whose connection broke: it would, for a GET, and silently."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as failure:
+        raise BrokenOff(failure) from failure
 
 
 async def read_whole(response: aiohttp.ClientResponse) -> bytes:
@@ -220,6 +252,8 @@ def reason_before(failure: Exception) -> str:
 
 def reason_after(failure: Exception) -> str:
     match failure:
+        case BrokenOff():
+            return reason_after(failure.cause)
         case TooLong():
             return "too_large"
         case TimeoutError():

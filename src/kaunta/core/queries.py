@@ -158,3 +158,15 @@ async def schema_revision(db: Connection) -> str | None:
     """The migration a database stands at."""
     revision: str | None = await db.fetchval("select version_num from alembic_version")
     return revision
+
+
+async def settings_that_are_off(db: Connection, names: list[str]) -> list[str]:
+    """Which of these server settings are off."""
+    rows = await db.fetch("select name from pg_settings where name = any($1) and setting = 'off' order by name", names)
+    return [row["name"] for row in rows]
+
+
+async def cluster_name(db: Connection) -> str:
+    """What the server calls itself."""
+    name: str = await db.fetchval("select current_setting('cluster_name')")
+    return name

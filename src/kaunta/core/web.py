@@ -6,20 +6,25 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaunta.core import translations
 from kaunta.core.clock import EAT
-from kaunta.core.errors import KauntaError
+from kaunta.core.db import TRANSIENT_ERRORS
+from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, Unforeseen
 from kaunta.core.live import Live
+from kaunta.core.log import shape
 from kaunta.core.money import kes
 from kaunta.core.runtime import Runtime
+from kaunta.core.source import caller
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +33,8 @@ LANGUAGE_COOKIE = "lang"
 #: A comment this often keeps proxies from closing a silent stream.
 HEARTBEAT_SECONDS = 15.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: No form or document of ours is nearly as long, in bytes.
+LONGEST_BODY = 256 * 1024
 
 
 def jinja() -> Environment:
@@ -44,18 +51,24 @@ def jinja() -> Environment:
     return environment
 
 
-PAGES = jinja()
-
-
 def eat(moment: datetime, pattern: str = "%d %b %Y, %H:%M") -> str:
     """A moment as people in Nairobi read it."""
     return moment.astimezone(EAT).strftime(pattern)
+
+
+PAGES = jinja()
 
 
 def runtime(request: Request) -> Runtime:
     """The running process's arguments."""
     found: Runtime = request.app.state.runtime
     return found
+
+
+def source_of(request: Request) -> str | None:
+    """The address of who asks, as far as it can be believed."""
+    peer = request.client.host if request.client else None
+    return caller(peer, request.headers.getlist("x-forwarded-for"), runtime(request).settings.trusted_proxies)
 
 
 def language(request: Request) -> str:
@@ -93,25 +106,29 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
 
 def event_stream(request: Request, topics: Iterable[str]) -> StreamingResponse:
     """Server-sent events: each says only that something changed, and the page reads the truth again."""
-    live: Live = runtime(request).live
+    rt = runtime(request)
+    live: Live = rt.live
     leaving: asyncio.Event = request.app.state.leaving
 
     async def stream() -> AsyncIterator[bytes]:
         with live.subscribe(topics) as ear:
             # What changed between the page's reading and this line must not be missed.
             yield b"retry: 2000\ndata: changed\n\n"
+            heard = asyncio.ensure_future(ear.changed())
             gone = asyncio.ensure_future(leaving.wait())
             try:
                 while not leaving.is_set():
-                    heard = asyncio.ensure_future(ear.changed())
                     done, _ = await asyncio.wait(
-                        {heard, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                        {heard, gone}, timeout=rt.clock.wait(HEARTBEAT_SECONDS), return_when=asyncio.FIRST_COMPLETED
                     )
-                    heard.cancel()
                     if gone in done:
                         return
+                    if heard in done:
+                        heard = asyncio.ensure_future(ear.changed())
                     yield b"data: changed\n\n" if done else b": still here\n\n"
             finally:
+                # A page that is closed ends here as well: neither wait may outlive it.
+                heard.cancel()
                 gone.cancel()
 
     return StreamingResponse(
@@ -153,7 +170,14 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(KauntaError)
     async def ours(_request: Request, error: KauntaError) -> Response:
+        if error.status == 500:
+            log.error("request.failed", error=type(error).__name__, code=error.code, exception=shape(error))
         return problem(error)
+
+    @app.exception_handler(asyncpg.CharacterNotInRepertoireError)
+    async def unspeakable(_request: Request, _error: Exception) -> Response:
+        """PostgreSQL keeps no NUL in a text, and nobody has one in a name."""
+        return problem(BadRequest("The request holds a character that no text has."))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -163,16 +187,24 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed"}
-        return problem(PlainProblem(error.status_code, str(error.detail), codes.get(error.status_code, "http")))
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        answer = problem(PlainProblem(error.status_code, str(error.detail), codes.get(error.status_code, "http")))
+        answer.headers.update(error.headers or {})
+        return answer
 
 
 class Shield:
-    """Around every request: a nonce for its page, security headers, and no unsafe form from another site."""
+    """Around every request: a nonce for its page, security headers, a bound on its body, no unsafe form from another
+    site, and an answer where something broke that nobody foresaw.
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
+    `machines` are beginnings of paths that no browser with a session ever posts to.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str, machines: tuple[str, ...] = ()) -> None:
         self.app = app
+        self.public_host = urlsplit(public_url).netloc
         self.hsts = public_url.startswith("https://")
+        self.machines = machines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -180,39 +212,75 @@ class Shield:
             return
         rt: Runtime = scope["app"].state.runtime
         nonce = scope["kaunta.nonce"] = rt.entropy.ref()
-        if scope["method"] not in SAFE_METHODS and from_elsewhere(scope):
-            response = problem(PlainProblem(403, "This form came from another site.", "cross_site"))
-            await response(scope, receive, send)
-            return
         headers = security_headers(nonce, hsts=self.hsts)
+        begun, size = False, 0
 
         async def with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"], *((name, value) for name, value in headers if name not in present)
                 ]  # fmt: skip
             await send(message)
 
-        await self.app(scope, receive, with_headers)
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > LONGEST_BODY:
+                raise HTTPException(413, "The request is too long.")
+            return message
+
+        unsafe = scope["method"] not in SAFE_METHODS and not scope["path"].startswith(self.machines)
+        if unsafe and from_elsewhere(scope, self.public_host):
+            foreign = problem(PlainProblem(403, "This form came from another site.", "cross_site"))
+            await foreign(scope, receive, with_headers)
+            return
+        try:
+            await self.app(scope, bounded, with_headers)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            # Only the error's shape is logged: its message may quote the very value that must not be.
+            route = getattr(scope.get("route"), "path", None)
+            log.error("request.failed", route=route, error=type(error).__name__, exception=shape(error))
+            if begun:
+                raise
+            await broken(scope, error)(scope, receive, with_headers)
 
 
-def from_elsewhere(scope: Scope) -> bool:
+def broken(scope: Scope, error: Exception) -> Response:
+    """What a caller reads when something unforeseen happened; a person gets a page."""
+    sorry = DatabaseAway() if isinstance(error, TRANSIENT_ERRORS) else Unforeseen()
+    if b"text/html" not in dict(scope["headers"]).get(b"accept", b""):
+        return problem(sorry)
+    words = f"{sorry.detail} · Samahani, kuna hitilafu. Jaribu tena baada ya muda mfupi."
+    return HTMLResponse(f"<!doctype html><title>Kaunta</title><p>{words}</p>", sorry.status)
+
+
+def from_elsewhere(scope: Scope, public_host: str) -> bool:
     """An unsafe request that a browser made from another site (CSRF).
 
-    Every browser of the last years sends `Sec-Fetch-Site`, older ones `Origin`. A request with neither is a
-    program's; one that carries cookies all the same must name this site as its referrer.
+    Every browser of the last years sends `Sec-Fetch-Site`, older ones `Origin`, the oldest a referrer. A request
+    with none of them is a program's.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
-    host = headers.get(b"host", b"").decode("latin-1")
     site = headers.get(b"sec-fetch-site", b"").decode("latin-1")
     if site:
         return site not in ("same-origin", "none")
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    if origin:
-        return urlsplit(origin).netloc != host
-    referrer = headers.get(b"referer", b"").decode("latin-1")
-    return b"cookie" in headers and bool(referrer) and urlsplit(referrer).netloc != host
+    # A proxy before us may pass on another Host than the one the browser asked for.
+    ours = (headers.get(b"host", b"").decode("latin-1").lower(), public_host)
+    named = (headers.get(b"origin") or headers.get(b"referer") or b"").decode("latin-1")
+    return bool(named) and host_of(named) not in ours
+
+
+def host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return None
 
 
 def security_headers(nonce: str, *, hsts: bool) -> list[tuple[bytes, bytes]]:

@@ -31,7 +31,7 @@ async def show_receipt(request: Request, receipt_ref: str) -> Response:
         tab=tab,
         lines=[line for order in tab.orders if order.status == "confirmed" for line in order.lines],
         till=methods.till_number if methods else None,
-        test=p.environment == "sandbox",
+        tested=p.environment == "sandbox",
         paid_at=p.transaction_date or p.updated_at,
         share=f"{p.bar_name} · {p.reference} · {rt.settings.public_url}/r/{p.receipt_ref}",
     )

@@ -59,7 +59,10 @@ def parse_stk_callback(body: bytes) -> StkCallback | Malformed:
     if result_code is None:
         return Malformed("no_result_code")
     items = items_of(result.get("CallbackMetadata"))
-    named = {name.casefold(): value for name, value in items.items()}
+    named: dict[str, object] = {}
+    for name, value in items.items():
+        if named.get(name.casefold()) is None:
+            named[name.casefold()] = value
     exact = amount_of(named.get("amount"))
     return StkCallback(
         merchant_request_id=id_of(result.get("MerchantRequestID")),

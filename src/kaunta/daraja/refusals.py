@@ -73,11 +73,11 @@ def is_rate_limit(code: str, message: str, http_status: int) -> bool:
 
 def explain_refusal(code: str | None, message: str | None = "") -> ResultCode:
     """What a push's refusal means for the payment: `code` is Daraja's errorCode, or our own `not_sent` when nothing
-    left this machine. Always final; `money_may_have_moved` where an earlier prompt may still be alive. Never raises."""
+    left this machine, `message` Daraja's or `NotSent`'s reason. Always final; `money_may_have_moved` where an earlier prompt may still be alive. Never raises."""
     text = (message or "").lower()
     known = (code or "").strip()
     if known == "not_sent":
-        return NOT_SENT
+        return MISCONFIGURED if text.startswith(("oauth_refused", "request_invalid")) else NOT_SENT
     if "unable to lock subscriber" in text:
         return row(
             Verdict(known, ResultKind.FINAL, ResultClass.BUSY_LINE, moved=True, retry=60),
@@ -122,5 +122,15 @@ NOT_SENT = row(
     ),
     cause=("Safaricom could not be reached; the request never left.", "Safaricom haikufikiwa; ombi halikutoka."),
     fix=("Check the internet connection; try again.", "Kagua mtandao; jaribu tena."),
+    source="ours: rulings 1",
+)
+
+MISCONFIGURED = row(
+    Verdict("not_sent", ResultKind.FINAL, ResultClass.OUR_FAULT, moved=False, retry=None),
+    cause=(
+        "Safaricom refused the consumer key or secret, or a setting does not fit; the request never left.",
+        "Safaricom imekataa consumer key au secret, au mpangilio haufai; ombi halikutoka.",
+    ),
+    fix=CONFIGURED_WRONG,
     source="ours: rulings 1",
 )

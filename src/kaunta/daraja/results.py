@@ -251,6 +251,12 @@ ROWS: tuple[ResultCode, ...] = (
         source=f"{STK_PAGE}; SmoDav/mpesa#50",
     ),
     row(
+        Verdict("9999", ResultKind.UNPROVEN, ResultClass.MPESA_BUSY, moved=True, retry=30),
+        cause=("M-Pesa could not send the prompt.", "M-Pesa haikuweza kutuma ombi."),
+        fix=ASK_FIRST,
+        source="mpesa-stk's error-code work",
+    ),
+    row(
         Verdict("4999", ResultKind.PENDING, ResultClass.WAITING, moved=True, retry=None),
         cause=("M-Pesa is still working on it.", "M-Pesa bado inashughulikia."),
         fix=("Wait; it is checked automatically.", "Subiri; hukaguliwa kiotomatiki."),

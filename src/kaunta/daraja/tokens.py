@@ -71,19 +71,17 @@ class Tokens:
         task = self.fetching.get(key)
         if task is None:
             task = asyncio.create_task(self.fetch_and_hold(key, credential), name="daraja token")
+            task.add_done_callback(lambda _: self.fetching.pop(key))
             self.fetching[key] = task
         # Shielded: a guest who goes away must not take the others' token along.
         return await asyncio.shield(task)
 
     async def fetch_and_hold(self, key: tuple[UUID, int], credential: Credential) -> TokenAnswer:
-        try:
-            answer = await self.fetch(credential)
-            if isinstance(answer, Token):
-                self.held = {other: token for other, token in self.held.items() if self.fresh(token)}
-                self.held[key] = answer
-            return answer
-        finally:
-            del self.fetching[key]
+        answer = await self.fetch(credential)
+        if isinstance(answer, Token):
+            self.held = {other: token for other, token in self.held.items() if self.fresh(token)}
+            self.held[key] = answer
+        return answer
 
     async def fetch(self, credential: Credential) -> TokenAnswer:
         """Ask for a token now, whatever is held."""

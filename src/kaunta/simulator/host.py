@@ -14,6 +14,9 @@ from uvicorn.server import ServerState
 
 from kaunta.simulator.simulator import Simulator
 
+#: Rounds of the loop after which everybody in it has seen a connection end.
+LOOK_AROUND = 5
+
 
 class AbortableProtocol(HttpToolsProtocol):
     """Lets the application cut its connection: `request.state.abort()`."""
@@ -56,6 +59,7 @@ class Host:
         for task in answering:
             task.cancel()
         await asyncio.gather(*answering, return_exceptions=True)
+        await look_around()
 
     async def accept(self) -> None:
         """Listens (again), on the same port."""
@@ -71,6 +75,13 @@ class Host:
             self.listener = None
         for connection in list(self.state.connections):
             connection.shutdown()
+        await look_around()
 
     def connection(self) -> AbortableProtocol:
         return AbortableProtocol(config=self.config, server_state=self.state, app_state={})
+
+
+async def look_around() -> None:
+    """Lets everybody in this loop see that connections have ended, before a client picks one of them again."""
+    for _ in range(LOOK_AROUND):
+        await asyncio.sleep(0)

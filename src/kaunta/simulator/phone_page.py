@@ -31,7 +31,7 @@ def routes(simulator: Simulator) -> list[Route]:
         chosen = normalised(request.query_params.get("phone", ""))
         nonce = token_urlsafe(16)
         html = pages.get_template("phone.html").render(
-            **seen(chosen), nonce=nonce, chosen=chosen, problem=request.query_params.get("problem") == "pin"
+            **seen(chosen), nonce=nonce, problem=request.query_params.get("problem") == "pin"
         )
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
@@ -72,13 +72,17 @@ def routes(simulator: Simulator) -> list[Route]:
         phone = simulator.phones.seen(number)
         now = simulator.clock.now().astimezone(EAT)
         return {
-            "number": number,
+            "chosen": chosen,
             "label": readable(number),
-            "version": f"{number}.{phone.version}.{len(recent)}",
+            "version": f"{number}.{phone.version}.{sum(simulator.phones.seen(other).version for other in recent)}",
             "prompt": prompt(phone),
             "waiting": max(0, len(phone.prompts) - 1),
             "inbox": [(f"{sms.at.astimezone(EAT):%H:%M}", sms.text) for sms in phone.inbox],
-            "others": [(other, readable(other)) for other in recent if other != number],
+            "others": [
+                {"number": other, "label": readable(other), "rings": bool(simulator.phones.seen(other).prompts)}
+                for other in recent
+                if other != number
+            ],
             "time": f"{now:%H:%M}",
             "wrong_pin": WRONG_PIN,
         }
@@ -89,7 +93,8 @@ def routes(simulator: Simulator) -> list[Route]:
         if push is None:
             return None
         words = prompt_text(push.wanted, simulator.options.name_of(push.wanted.shortcode))
-        return {"text": words, "checkout_id": push.checkout_id}
+        # The currency stays on the amount's line.
+        return {"text": words.replace("KES ", "KES\N{NO-BREAK SPACE}"), "checkout_id": push.checkout_id}
 
     return [
         Route("/_sim/phone", page, methods=["GET"]),

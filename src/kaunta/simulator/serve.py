@@ -8,6 +8,8 @@ from kaunta.simulator.app import create_simulator
 from kaunta.simulator.host import Host
 from kaunta.simulator.options import SimulatorOptions
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 def serve(
     options: SimulatorOptions | None = None,
@@ -25,12 +27,14 @@ def serve(
 async def serve_until_stopped(hosted: Host, ready: Callable[[str], None] | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
     await hosted.open()
+    for number in STOPPING:
+        loop.add_signal_handler(number, stopped.set)
     try:
         if ready is not None:
             ready(hosted.url)
         await stopped.wait()
     finally:
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
         await hosted.close()

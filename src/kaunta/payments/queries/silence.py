@@ -86,13 +86,15 @@ async def spend_query(
     tag = await db.execute(
         """
         with refilled as (
-            select credential_id, extract(epoch from greatest($2 - refilled_at, interval '0')) * $3 / 60 as minutes
+            select credential_id,
+                   extract(epoch from greatest($2::timestamptz - refilled_at, interval '0'))::float8 * $3::float8 / 60
+                       as minutes
             from daraja_budgets where credential_id = $1 for update
         )
         update daraja_budgets b
-        set tokens = least(b.per_minute, b.tokens + r.minutes * b.per_minute) - 1, refilled_at = $2,
+        set tokens = least(b.per_minute, b.tokens + r.minutes * b.per_minute) - 1, refilled_at = $2::timestamptz,
             -- What a 429 took away comes back within ten minutes.
-            per_minute = least($4, b.per_minute + r.minutes * $4 / 10)
+            per_minute = least($4::float8, b.per_minute + r.minutes * $4::float8 / 10)
         from refilled r
         where b.credential_id = r.credential_id and least(b.per_minute, b.tokens + r.minutes * b.per_minute) >= 1
         """,

@@ -34,4 +34,4 @@ timer=setTimeout(ask,4e3);
 d.onvisibilitychange=()=>d.hidden||ask();
 ononline=onpageshow=e=>e.persisted!=false&&ask();
 onoffline=()=>$('off').hidden=false
-})()
+})();

@@ -19,4 +19,4 @@ label()};
 form.oninput=label;
 addEventListener('fresh',label);
 label()
-})()
+})();

@@ -7,4 +7,4 @@ all('[data-until]',e=>{
 let s=Math.ceil(e.dataset.until-Date.now()/1e3);
 e.textContent=s>0?e.dataset.text.replace('{}',(s/60|0)+':'+(s%60+'').padStart(2,0)):'';
 if(s<1)all('[data-cool]',b=>b.disabled=false)})
-},1e3)
+},1e3);

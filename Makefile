@@ -1,0 +1,80 @@
+# Two commands matter on a fresh machine with Python (3.11 or newer) and make:
+# `make demo` to see Kaunta work, `make test` to see that it is right.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# How many processes test at once; how the lock files are compiled.
+WORKERS ?= auto
+UV ?= uv
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+
+export PIP_NO_INPUT := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check prove traceability lock browser
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 21
+
+setup: $(VENV)/.run ## the virtual environment with what running needs, and .venv/bin/kaunta
+
+demo: $(VENV)/.run ## a bar to try out: database, simulated M-Pesa and phone, pages; until Ctrl-C
+	@$(VENV)/bin/kaunta demo
+
+test: $(VENV)/.test browser ## the whole suite, then what uses a database on every other PostgreSQL installed here
+	@only=""; \
+	if ! $(RUN) -m tests.chromium; then only="not browser"; \
+	    echo "NOTE: Chromium is missing and could not be installed: the browser tests are left out." >&2; fi; \
+	$(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "$$only"
+	@$(RUN) -m kaunta.core.postgres_binaries | while read -r programs; do \
+	    echo "Once more, on the PostgreSQL of $$programs:"; \
+	    KAUNTA_TEST_POSTGRES="$$programs" $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal \
+	        -m "database and not browser" </dev/null || exit 1; done
+
+check: $(VENV)/.test ## style, types, import rules, templates, translations, nothing in the tree that must not be
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/djlint --quiet --lint src/kaunta/templates
+	$(RUN) -m kaunta.core.translations check
+	$(RUN) -m tests.tracked_files
+
+prove: $(VENV)/.test browser ## the full proofs, up to 45 minutes; writes docs/reference/proof.md
+	$(RUN) -m pytest --share proofs --proof-page --numprocesses $(WORKERS) --dist worksteal
+
+traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' markers
+	$(RUN) -m tests.traceability
+
+lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
+	$(COMPILE) requirements/run.in --output-file requirements/run.txt
+	$(COMPILE) requirements/test.in --constraint requirements/run.txt --output-file requirements/test.txt
+	$(COMPILE) requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
+
+# The rest is what the above stand on. A stamp tells that its lock file is installed; a newer lock file is installed
+# over it. Kaunta itself is installed in place by the pinned build backend: nothing is fetched without a hash.
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Kaunta needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	    || { echo "This Python comes without venv (on Debian: apt-get install python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.venv requirements/run.txt requirements/build.txt pyproject.toml
+	@echo "Installing what Kaunta needs …" >&2
+	@$(PIP) --requirement requirements/run.txt
+	@$(PIP) --requirement requirements/build.txt
+	@$(RUN) -m pip --disable-pip-version-check --quiet install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@echo "Installing what the tests need …" >&2
+	@$(PIP) --requirement requirements/test.txt
+	@touch $@
+
+browser: $(VENV)/.test
+	@$(RUN) -m tests.chromium --install

@@ -1,0 +1,50 @@
+"""`kaunta`: the tree of commands. A command imports what it needs when it runs, so that `--help` is instant."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kaunta import __version__
+from kaunta.cli import bar, codes, db, demo, init, invariants, keys, serve, simulator, user
+
+app = typer.Typer(
+    name="kaunta",
+    help="M-Pesa at the bar counter: payments that are right, provably, within a second.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("invariants")(invariants.invariants)
+app.add_typer(db.app, name="db")
+app.add_typer(user.app, name="user")
+app.add_typer(bar.app, name="bar")
+app.add_typer(keys.app, name="keys")
+app.add_typer(codes.app, name="codes")
+app.add_typer(simulator.app, name="simulator")
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kaunta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """M-Pesa at the bar counter: payments that are right, provably, within a second."""
+
+
+def run() -> None:
+    """The entry point; Ctrl-C is 130."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,83 @@
+"""Each seeded bug turns its tests red: that the tests can fail is itself tested."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.plugins.prove import Proof
+from tests.sabotage.bugs import SOURCE, Bug, BugDoesNotFit, all_bugs
+
+BUGS = all_bugs()
+Red = Callable[[Bug], set[str]]
+
+
+@pytest.fixture
+def turned_red(tmp_path: Path) -> Red:
+    """Plants a bug, runs the tests it names, and returns those that failed in their call."""
+
+    def run(bug: Bug) -> set[str]:
+        copy, report = bug.plant(tmp_path), tmp_path / "report.xml"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment |= {
+            "PYTHONPATH": str(copy),
+            "KAUNTA_SABOTAGE_COPY": str(copy),
+            "KAUNTA_SABOTAGE_SQL": bug.sql,
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis"),
+        }
+        command = [sys.executable, "-m", "pytest", "-p", "tests.sabotage.guard", "-p", "no:cacheprovider", "-q"]
+        ended = subprocess.run(
+            [*command, "--share=all", "--hypothesis-seed=0", f"--junitxml={report}", *bug.red],
+            env=environment,
+            cwd=SOURCE.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode in (0, 1), f"{bug.name} kept the tests from running:\n{ended.stdout}{ended.stderr}"
+        return failed_in(report)
+
+    return run
+
+
+def failed_in(report: Path) -> set[str]:
+    """The test functions with a failed call, as `tests/x/test_y.py::test_z`; an error in a set-up is not one."""
+    red = set()
+    for case in ElementTree.parse(report).iter("testcase"):
+        if case.find("failure") is not None:
+            red.add(case.attrib["classname"].replace(".", "/") + ".py::" + case.attrib["name"].partition("[")[0])
+    return red
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.quick], ids=lambda bug: bug.name)
+def test_a_seeded_bug_turns_its_tests_red(bug: Bug, turned_red: Red) -> None:
+    assert turned_red(bug) == set(bug.red)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if not bug.quick], ids=lambda bug: bug.name)
+def test_every_seeded_bug_turns_its_tests_red(bug: Bug, turned_red: Red, proof: Proof) -> None:
+    assert turned_red(bug) == set(bug.red)
+    proof(f"seeded bug: {bug.name.replace('_', ' ')} ({bug.about})", f"{len(bug.red)} turned red")
+
+
+def test_every_seeded_bug_fits_the_program_as_it_is_now(tmp_path: Path) -> None:
+    for number, bug in enumerate(BUGS):
+        bug.plant(tmp_path / str(number))
+
+
+def test_a_bug_whose_text_is_not_there_once_is_refused(tmp_path: Path) -> None:
+    for number, text in enumerate(("no such line", "import")):
+        with pytest.raises(BugDoesNotFit, match="not once"):
+            Bug("x", "", ("t",), file="core/clock.py", find=text, replace="").plant(tmp_path / str(number))
+
+
+def test_a_change_that_breaks_nothing_turns_nothing_red(turned_red: Red) -> None:
+    red = "tests/core/test_embedded_postgres.py::test_a_folder_with_other_things_in_it_is_refused"
+    line = "There is no PostgreSQL to start"
+    harmless = Bug("x", "", (red,), file="core/postgres_binaries.py", find=line, replace="No PostgreSQL to start")
+    assert turned_red(harmless) == set()
