@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 # How many processes test at once; how the lock files are compiled.
 WORKERS ?= auto
 UV ?= uv
-PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: --no-compile
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 export PIP_NO_INPUT := 1
@@ -66,8 +66,7 @@ $(VENV)/.venv:
 
 $(VENV)/.run: $(VENV)/.venv requirements/run.txt requirements/build.txt pyproject.toml
 	@echo "Installing what Kaunta needs …" >&2
-	@$(PIP) --requirement requirements/run.txt
-	@$(PIP) --requirement requirements/build.txt
+	@$(PIP) --requirement requirements/run.txt --requirement requirements/build.txt
 	@$(RUN) -m pip --disable-pip-version-check --quiet install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 

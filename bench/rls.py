@@ -154,10 +154,10 @@ async def take(rt: Runtime, way: str, hashed: bytes, body: bytes) -> Applied:
     return applied
 
 
-async def one_round(rt: Runtime, way: str, numbers: Iterator[int], clients: int, seconds: float) -> Round:
+async def one_round(
+    rt: Runtime, postmaster: int, way: str, numbers: Iterator[int], clients: int, seconds: float
+) -> Round:
     """`clients` callbacks at a time for `seconds`."""
-    async with rt.db.acquire() as db:
-        pids = [row["pid"] for row in await db.fetch("select pid from pg_stat_activity where usename = 'bench'")]
     latencies: list[float] = []
     end = perf_counter() + seconds
 
@@ -168,7 +168,7 @@ async def one_round(rt: Runtime, way: str, numbers: Iterator[int], clients: int,
             await take(rt, way, token_of(number), body_of(number))
             latencies.append(perf_counter() - begun)
 
-    server, own, begun = server_cpu(pids), own_cpu(), perf_counter()
+    server, own, begun = server_cpu(postmaster), own_cpu(), perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
     taken = len(latencies)
     return Round(
@@ -176,18 +176,21 @@ async def one_round(rt: Runtime, way: str, numbers: Iterator[int], clients: int,
         callbacks=taken,
         per_second=taken / (perf_counter() - begun),
         median_ms=median(latencies) * 1e3,
-        server_cpu_us=(server_cpu(pids) - server) / taken * 1e6,
+        server_cpu_us=(server_cpu(postmaster) - server) / taken * 1e6,
         client_cpu_us=(own_cpu() - own) / taken * 1e6,
     )
 
 
-def server_cpu(pids: list[int]) -> float:
-    """CPU seconds that the server's connections have used: fields 14 and 15 of /proc/PID/stat."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
+def server_cpu(postmaster: int) -> float:
+    """CPU seconds of the server and all its processes, those that have ended included (proc(5))."""
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
+    # utime and stime; of the postmaster also those of the children it has waited for.
+    return (cpu_ticks(postmaster, 4) + sum(cpu_ticks(int(child), 2) for child in children)) / TICKS
+
+
+def cpu_ticks(pid: int, fields: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in stat[11 : 11 + fields])
 
 
 def own_cpu() -> float:
@@ -207,7 +210,9 @@ async def foreign_receipt(rt: Runtime, way: str, numbers: Iterator[int], other: 
     return f"shown to a person: {applied.decision.reason}"
 
 
-async def measure(url: str, clients: int, rounds: int, seconds: float) -> tuple[list[Round], dict[str, str]]:
+async def measure(
+    url: str, postmaster: int, clients: int, rounds: int, seconds: float
+) -> tuple[list[Round], dict[str, str]]:
     await upgrade(url)
     owner: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
     await owner.execute(FILL.read_text(encoding="utf-8"))
@@ -231,7 +236,7 @@ async def measure(url: str, clients: int, rounds: int, seconds: float) -> tuple[
             for way in WAYS:
                 await set_policies(owner, on=way == "policies")
                 await make_ready(owner, rt, first)
-                done = await one_round(rt, way, count(first), clients, 2 if turn < 0 else seconds)
+                done = await one_round(rt, postmaster, way, count(first), clients, 2 if turn < 0 else seconds)
                 first += READY
                 # The first turn of each way only warms up.
                 results += [done] if turn >= 0 else []
@@ -274,7 +279,12 @@ def main() -> None:
         )
         postgres.start()
         try:
-            results, found = asyncio.run(measure(postgres.url(), wanted.clients, wanted.rounds, wanted.seconds))
+            postmaster = postgres.server_pid()
+            if postmaster is None:
+                raise RuntimeError("the server has no process")
+            results, found = asyncio.run(
+                measure(postgres.url(), postmaster, wanted.clients, wanted.rounds, wanted.seconds)
+            )
         finally:
             postgres.discard()
     sys.stdout.writelines(f"{line}\n" for line in report(results, found))

@@ -48,9 +48,11 @@ async def serving(
     async with running(settings, clock=clock, entropy=entropy) as rt, Outbound() as outbound:
         pushes = Pushes(daraja_client(settings, outbound, rt.clock))
         app = build(rt, pushes)
-        crew = Worker(rt, pushes.daraja) if worker else None
-        if crew is not None:
+        crew = Worker(rt, pushes.daraja)
+        if worker:
             await crew.start()
+        else:
+            crew.start_spool_only()
         try:
             yield app
         finally:
@@ -58,8 +60,8 @@ async def serving(
             try:
                 await pushes.drain()
             finally:
-                if crew is not None:
-                    await crew.stop()
+                await crew.stop()
+                await pushes.daraja.close()
 
 
 def build(rt: Runtime, pushes: Pushes) -> FastAPI:

@@ -5,6 +5,7 @@ Nothing else looks at the environment.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -36,6 +37,8 @@ SAFARICOM_NETWORKS = (
 
 Network = IPv4Network | IPv6Network
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ORIGIN = "write an origin like https://pay.example.co.ke, without a path"
+PHONE = re.compile(r"(\+?254|0)?[17][0-9]{8}")
 
 
 class Settings(BaseModel):
@@ -88,43 +91,73 @@ class Settings(BaseModel):
     clock_factor: float = Field(
         1, ge=1, le=1_000, description="Development only: makes every interval of policy pass this many times faster."
     )
+    spool_folder: str = Field(
+        ".kaunta/spool", description="Where callbacks are kept, sealed, while the database is away."
+    )
     data_folder: str = Field(".kaunta", description="Where `kaunta demo` keeps its database.")
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
 
     @field_validator("callback_networks", "trusted_proxies", mode="before")
     @classmethod
     def networks(cls, value: object) -> object:
-        if isinstance(value, str):
+        if not isinstance(value, str):
+            return value
+        try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        return value
+        except ValueError:
+            # Python's own message quotes the value.
+            raise ValueError("write addresses or networks like 196.201.214.0/24, comma-separated") from None
 
     @field_validator("sandbox_phones", mode="before")
     @classmethod
     def phones(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if not isinstance(value, str):
+            return value
+        numbers = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not all(PHONE.fullmatch(re.sub(r"[ -]", "", number)) for number in numbers):
+            raise ValueError("write Kenyan mobile numbers like 254708374149, comma-separated")
+        return numbers
+
+    @field_validator("database_url", "database_direct_url")
+    @classmethod
+    def database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("write it as postgresql://user:password@host/database")
         return value
 
     @field_validator("public_url", "daraja_sandbox_url", "daraja_production_url")
     @classmethod
     def origin(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
-            raise ValueError("write an origin like https://pay.example.co.ke, without a path")
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018 - reading it is how a port that is none is found
+        except ValueError:
+            raise ValueError(ORIGIN) from None
+        more = parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None
+        if parts.scheme not in ("http", "https") or not parts.hostname or more:
+            raise ValueError(ORIGIN)
         return f"{parts.scheme}://{parts.netloc}"
 
     @model_validator(mode="after")
     def production_rules(self) -> "Settings":
-        if self.mode is not Mode.PRODUCTION:
-            for name in ("daraja_sandbox_url", "daraja_production_url"):
-                if is_plain_http_abroad(getattr(self, name)):
-                    raise ValueError(f"KAUNTA_{name.upper()}: http is for loopback only")
-            return self
-        if self.clock_factor != 1:
-            raise ValueError("KAUNTA_CLOCK_FACTOR: production time passes at its own pace, leave it out")
-        for name in ("public_url", "daraja_sandbox_url", "daraja_production_url"):
-            if not getattr(self, name).startswith("https://"):
-                raise ValueError(f"KAUNTA_{name.upper()}: production needs https")
+        wrong: list[str] = []
+        production = self.mode is Mode.PRODUCTION
+        if production and self.clock_factor != 1:
+            wrong.append("KAUNTA_CLOCK_FACTOR: production time passes at its own pace, leave it out")
+        if production and "public_url" not in self.model_fields_set:
+            wrong.append(REMEDIES["public_url"])
+        elif production and not self.public_url.startswith("https://"):
+            wrong.append("KAUNTA_PUBLIC_URL: production needs https")
+        for environment in ("sandbox", "production"):
+            name = f"KAUNTA_DARAJA_{environment.upper()}_URL"
+            if production and self.speaks_to_simulator(environment):
+                wrong.append(f"{name}: a stand-in for Safaricom has no place in production")
+            elif production and not self.daraja_url(environment).startswith("https://"):
+                wrong.append(f"{name}: production needs https")
+            elif is_plain_http_abroad(self.daraja_url(environment)):
+                wrong.append(f"{name}: http is for loopback only")
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self
 
     def daraja_url(self, environment: str) -> str:
@@ -169,19 +202,29 @@ def load(environ: Mapping[str, str] | None = None, *, needs: tuple[str, ...] = (
         name: value for name in Settings.model_fields if (value := source.get(f"KAUNTA_{name.upper()}", "").strip())
     }
     lines = [REMEDIES[name] for name in needs if name not in given]
-    if given.get("mode") == Mode.PRODUCTION and "public_url" not in given and "public_url" not in needs and needs:
-        lines.append(REMEDIES["public_url"])
-    try:
-        settings = Settings.model_validate(given)
-    except ValidationError as error:
-        lines += [describe(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
-        raise Missing(lines) from None
-    if lines:
-        raise Missing(lines)
+    settings, problems = validated(given)
+    if refused := {str(loc[0]) for loc, _ in problems if loc}:
+        # The rules over several settings are checked only where each is right: check them on the rest.
+        problems += validated({name: value for name, value in given.items() if name not in refused})[1]
+    for loc, message in problems:
+        lines += describe(loc, message)
+    if settings is None or lines:
+        raise Missing(list(dict.fromkeys(lines)))
     return settings
 
 
-def describe(loc: tuple[int | str, ...], message: str) -> str:
-    """A validation message as an operator reads it, without the value."""
+Problem = tuple[tuple[int | str, ...], str]
+
+
+def validated(given: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+    """The settings, or where they are wrong and why."""
+    try:
+        return Settings.model_validate(given), []
+    except ValidationError as error:
+        return None, [(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+
+
+def describe(loc: tuple[int | str, ...], message: str) -> list[str]:
+    """A validation message as an operator reads it, without the value; a rule over several settings has its lines."""
     message = message.removeprefix("Value error, ")
-    return f"KAUNTA_{str(loc[0]).upper()}: {message}" if loc else message
+    return [f"KAUNTA_{str(loc[0]).upper()}: {message}"] if loc else message.splitlines()

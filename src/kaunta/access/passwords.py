@@ -31,7 +31,7 @@ async def matches(hash_: str, password: str) -> bool:
     def verify() -> bool:
         try:
             return HASHER.verify(hash_, password)
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
             return False
 
     return await asyncio.to_thread(verify)

@@ -123,14 +123,38 @@ async def delete_session(db: Connection, token_hash: bytes) -> None:
     await db.execute("delete from staff_sessions where token_hash = $1", token_hash)
 
 
-async def record_sign_in(
-    db: Connection, username_hash: bytes, source: str | None, succeeded: bool, at: datetime
-) -> None:
-    """An attempt to sign in, and whether it worked."""
+async def lock_sign_ins(db: Connection, username_hash: bytes) -> None:
+    """One attempt after the other for one name, until the transaction ends: else a hundred at once all count none."""
     await db.execute(
-        "insert into sign_in_attempts (username_hash, source, succeeded, at) values ($1, $2::text::inet, $3, $4)",
-        username_hash, source, succeeded, at,
+        "select pg_advisory_xact_lock(hashtextextended('sign-in ' || encode($1, 'hex'), 0))", username_hash
+    )
+
+
+async def insert_sign_in(db: Connection, username_hash: bytes, source: str | None, at: datetime) -> int:
+    """An attempt to sign in; it counts as failed until it has succeeded."""
+    id_: int = await db.fetchval(
+        """
+        insert into sign_in_attempts (username_hash, source, succeeded, at) values ($1, $2::text::inet, false, $3)
+        returning id
+        """,
+        username_hash, source, at,
     )  # fmt: skip
+    return id_
+
+
+async def set_sign_in_succeeded(db: Connection, attempt_id: int) -> None:
+    """The attempt's password was right."""
+    await db.execute("update sign_in_attempts set succeeded = true where id = $1", attempt_id)
+
+
+async def forget_sign_ins(db: Connection, before: datetime) -> str:
+    """Drop attempts nobody counts any more."""
+    return await db.execute("delete from sign_in_attempts where at < $1", before)
+
+
+async def forget_sessions(db: Connection, at: datetime) -> str:
+    """Drop sessions that have ended by themselves."""
+    return await db.execute("delete from staff_sessions where expires_at < $1", at)
 
 
 async def failed_sign_ins(db: Connection, username_hash: bytes, source: str | None, since: datetime) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from kaunta.access import queries
+from kaunta.access.accounts import USERNAME
 from kaunta.access.passwords import NOBODY, matches
 from kaunta.access.queries import MembershipRow as Membership
 from kaunta.core.audit import audit
@@ -54,18 +55,21 @@ def token_hash(token: str) -> bytes:
 
 async def sign_in(rt: Runtime, user: str, password: str, source: str | None) -> SignedIn | None:
     """A new session, or None where name and password do not match. Raises `TooManySignIns`."""
-    name_hash = rt.keys.index("username", user.lower()[:200])
-    async with rt.db.acquire() as db:
+    possible = USERNAME.fullmatch(user) is not None
+    name_hash = rt.keys.index("username", user.lower() if possible else "nobody's name")
+    async with transaction(rt.db) as db:
+        await queries.lock_sign_ins(db, name_hash)
         failures = await queries.failed_sign_ins(db, name_hash, source, rt.clock.before(WINDOW_SECONDS))
         if failures >= FAILURES:
             raise TooManySignIns(retryAfter=WINDOW_SECONDS)
-        account = await queries.account_by_username(db, user[:200])
+        attempt = await queries.insert_sign_in(db, name_hash, source, rt.clock.now())
+        account = await queries.account_by_username(db, user) if possible else None
     right = await matches(account.password_hash if account else NOBODY, password[:500])
+    if account is None or not right:
+        return None
     token, csrf = rt.entropy.token(), rt.entropy.token()
     async with transaction(rt.db) as db:
-        await queries.record_sign_in(db, name_hash, source, bool(account and right), rt.clock.now())
-        if account is None or not right:
-            return None
+        await queries.set_sign_in_succeeded(db, attempt)
         bars = await queries.memberships(db, account.id)
         await queries.insert_session(
             db,

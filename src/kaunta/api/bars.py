@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from kaunta.bars.payment_methods import payment_methods
+from kaunta.bars.queries import bar_by_id
 from kaunta.core.errors import NotFound
 from kaunta.core.web import event_stream, runtime
 
@@ -33,4 +34,8 @@ async def methods(request: Request, bar_id: UUID) -> dict[str, Any]:
 @router.get("/{bar_id}/payment-methods/events")
 async def events(request: Request, bar_id: UUID) -> StreamingResponse:
     """Says when the methods may have changed; read them again then."""
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        if await bar_by_id(db, bar_id) is None:
+            raise NotFound
     return event_stream(request, [f"bar:{bar_id}"])

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from kaunta.core.metrics import CALLBACK_SECONDS, CALLBACKS
 from kaunta.core.runtime import Runtime
 from kaunta.core.source import inside
+from kaunta.core.spool import Spooled
 from kaunta.core.web import source_of
 from kaunta.payments import inbox
 from kaunta.payments.callback_url import token_hash
@@ -46,10 +47,19 @@ async def callback(request: Request) -> Response:
         except Exception as error:  # noqa: BLE001 - whatever kept it from being stored, "accepted" would be a lie
             log.error("callback.not_stored", error=type(error).__name__)
             CALLBACKS.labels("not_stored").inc()
+            await spool(rt, body, hashed, source)
             return JSONResponse(NOT_STORED, 503)
     pushes: Pushes = request.app.state.pushes
     pushes.begin(understand(rt, stored, body, hashed))
     return JSONResponse(ACCEPTED)
+
+
+async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None) -> None:
+    """Safaricom sends once: what cannot be stored now is kept on this disk and imported later."""
+    try:
+        await rt.spool.keep(Spooled(rt.clock.now(), "stk", hashed, source, body))
+    except OSError as error:
+        log.critical("callback.not_spooled", error=type(error).__name__)
 
 
 async def understand(rt: Runtime, stored: Stored, body: bytes, hashed: bytes | None) -> None:

@@ -6,7 +6,7 @@ Guests and their programs hold an unguessable tab reference or payment id; a bar
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -95,7 +95,8 @@ async def payment_status(request: Request, payment_id: UUID) -> Response:
     body = as_json(request, payment)
     tag = '"' + hashlib.sha256(repr(body).encode()).hexdigest()[:20] + '"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
+    known = (name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(","))
+    if tag in known:
         return Response(status_code=304, headers=headers)
     return JSONResponse(body, headers=headers)
 
@@ -103,12 +104,14 @@ async def payment_status(request: Request, payment_id: UUID) -> Response:
 @router.get("/transactions")
 async def transactions(
     request: Request,
+    response: Response,
     bar_id: Annotated[UUID | None, Query(alias="barId")] = None,
     status: Annotated[list[Status] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=120)] = None,
 ) -> dict[str, Any]:
     """A bar's payments, newest first; `nextCursor` leads to the next page."""
+    response.headers["Cache-Control"] = "no-store"
     bar_id = await allowed_bar(request, bar_id)
     wanted = [wish.value for wish in status] if status else views.EVERY_STATUS
     before = read_cursor(cursor) if cursor else views.NEWEST
@@ -184,6 +187,6 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
         moment_ = datetime.fromisoformat(at)
         if moment_.tzinfo is None:
             raise ValueError
-        return moment_, UUID(id_)
-    except (ValueError, Base64Error):
+        return moment_.astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError, Base64Error):
         raise BadRequest("cursor: use the nextCursor of the page before, as it is.") from None

@@ -29,6 +29,6 @@ def why_mpesa_is_off(row: queries.SwitchRow, clock: Clock) -> str | None:
         return f"No {row.environment} credentials are stored."
     if not row.mpesa_enabled or not row.is_active:
         return "M-Pesa is switched off."
-    if row.suspended_reason and (row.suspended_until is None or row.suspended_until > clock.now()):
+    if row.suspended_reason is not None and (row.suspended_until is None or row.suspended_until > clock.now()):
         return f"M-Pesa is suspended: {row.suspended_reason}"
     return None

@@ -8,7 +8,7 @@ import typer
 from kaunta.cli.output import Exit, answer, notes, refuse, run
 
 if TYPE_CHECKING:
-    from kaunta.demo import Demo
+    from kaunta.demo.setup import Demo
 
 
 def demo(
@@ -27,7 +27,7 @@ def demo(
 
     log.configure()
     if check:
-        from kaunta.demo_check import check_all
+        from kaunta.demo.check import check_all
 
         scenarios = run(check_all, as_json=json)
         good = all(scenario.ok for scenario in scenarios)
@@ -44,7 +44,7 @@ def demo(
         raise typer.Exit(Exit.OK if good else Exit.FOUND_PROBLEMS)
 
     async def serve() -> None:
-        from kaunta.demo import running_demo
+        from kaunta.demo.setup import running_demo
         from kaunta.server import until_told
 
         async with running_demo(folder, port=port) as running:
@@ -64,7 +64,7 @@ async def announce(running: "Demo", *, as_json: bool) -> None:
 
     import segno
 
-    from kaunta.demo_bar import OWNER, admin_key
+    from kaunta.demo.bar import OWNER, admin_key
 
     if as_json:
         line = {

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kaunta import __version__
-from kaunta.cli import bar, codes, db, demo, init, invariants, keys, serve, simulator, user
+from kaunta.cli import bar, codes, db, demo, init, invariants, keys, payment, serve, simulator, user
 
 app = typer.Typer(
     name="kaunta",
@@ -19,10 +19,12 @@ app.command("init")(init.init)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("invariants")(invariants.invariants)
+app.command("reconcile")(payment.reconcile)
 app.add_typer(db.app, name="db")
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
 app.add_typer(keys.app, name="keys")
+app.add_typer(payment.app, name="payment")
 app.add_typer(codes.app, name="codes")
 app.add_typer(simulator.app, name="simulator")
 

@@ -26,8 +26,12 @@ def serve(
 
     options = SimulatorOptions(auto=auto, delay=delay, strict=strict, clock_factor=clock_factor)
     try:
-        run_simulator(options, host=host, port=port)
+        run_simulator(
+            options, host=host, port=port, ready=lambda url: print(f"{url}   phones: {url}/_sim/phone", flush=True)
+        )
     except RefusedInProduction as refused:
         refuse(Exit.REFUSED, str(refused))
     except ValueError as wrong:
         refuse(Exit.USAGE, str(wrong))
+    except OSError as error:
+        refuse(Exit.ALREADY_RUNNING, f"Port {port} on {host} is taken ({error.strerror}). Choose another with --port.")

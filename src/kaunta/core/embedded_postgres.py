@@ -102,26 +102,14 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server and give the folder free; safe to call twice, or when nothing runs."""
-        if self.process is not None:
-            pid = self.server_pid()
-            if self.process.stdin is not None:
-                self.process.stdin.close()
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                if pid is not None:
-                    os.kill(pid, signal.SIGQUIT)
-                self.process.wait(STOP_SECONDS)
-            self.process = None
-            self.port = None
-        if self.claim is not None:
-            self.claim.close()
-            self.claim = None
+        self.end_server()
+        self.give_folder_free()
 
     def discard(self) -> None:
         """Stop, and remove the folder with everything in it."""
-        self.stop()
+        self.end_server()
         shutil.rmtree(self.folder)
+        self.give_folder_free()
 
     def url(self, database: str = "postgres") -> str:
         """Where a database of the running server is reached, password included."""
@@ -278,3 +266,26 @@ class EmbeddedPostgres:
             lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
             return len(lines) >= 8 and port in (None, int(lines[3])) and lines[7].strip() == "ready"
         return False
+
+    # the steps of an end
+
+    def end_server(self) -> None:
+        """Fast shutdown by closing our end of the pipe; an immediate one if that takes too long."""
+        if self.process is None:
+            return
+        pid = self.server_pid()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            if pid is not None:
+                os.kill(pid, signal.SIGQUIT)
+            self.process.wait(STOP_SECONDS)
+        self.process = None
+        self.port = None
+
+    def give_folder_free(self) -> None:
+        if self.claim is not None:
+            self.claim.close()
+            self.claim = None

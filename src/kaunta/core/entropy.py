@@ -46,6 +46,8 @@ class Entropy:
 
     def below(self, bound: int) -> int:
         """A number in [0, bound), without the bias of a plain remainder; `bound` at most 256."""
+        if not 1 <= bound <= 256:
+            raise ValueError("below() draws a byte: a bound of 1 to 256")
         limit = 256 - 256 % bound
         while True:
             value = self.bytes(1)[0]

@@ -6,15 +6,17 @@ Migrations are SQL files run through Alembic. `schema.txt` beside them describes
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import pool, text
 from sqlalchemy.engine import Connection as SyncConnection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kaunta.core.db import Connection, connect
 
@@ -40,6 +42,7 @@ def alembic_config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """The revision this program was written for."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
@@ -69,7 +72,7 @@ async def upgrade(url: str) -> SchemaState:
         connection.execute(text("select pg_advisory_xact_lock(hashtext('kaunta migrations'))"))
         command.upgrade(config, "head")
 
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
+    engine = engine_for(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(run)
@@ -80,7 +83,7 @@ async def upgrade(url: str) -> SchemaState:
 
 async def state(url: str) -> SchemaState:
     """The revision of the database at `url` beside the one needed."""
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
+    engine = engine_for(url)
     try:
         async with engine.connect() as connection:
             current = await connection.run_sync(
@@ -91,12 +94,15 @@ async def state(url: str) -> SchemaState:
     return SchemaState(current=current, head=head_revision())
 
 
-def sqlalchemy_url(url: str) -> str:
-    """A libpq URL as SQLAlchemy wants it."""
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("postgres", "postgresql"):
-        raise ValueError("a database URL begins with postgresql://")
-    return f"postgresql+asyncpg://{rest}"
+def engine_for(url: str) -> AsyncEngine:
+    """SQLAlchemy's way to the database at `url`, which only the driver reads.
+
+    Rewritten for SQLAlchemy, a URL would mean something else: `?sslmode=require`, on which managed databases insist,
+    is an unknown argument there.
+    """
+    return create_async_engine(
+        "postgresql+asyncpg://", poolclass=pool.NullPool, async_creator=lambda: asyncpg.connect(url, timeout=5)
+    )
 
 
 DESCRIBE = """

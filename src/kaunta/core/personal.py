@@ -74,8 +74,8 @@ class PersonalKeys:
     async def open(self, connection: Connection, purpose: str, blob: bytes) -> bytes:
         """What `seal` was given; raises a `VaultError`, or `KeyDestroyed` where it was erased."""
         name = key_id(blob)
-        if name not in self.by_id:
-            await self.fetch(connection, {name})
+        if name not in self.by_id and name in await self.fetch(connection, {name}):
+            raise KeyDestroyed
         return open_sealed(self.by_id, blob, context("personal", purpose))
 
     async def open_many(self, connection: Connection, purpose: str, blobs: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
@@ -84,11 +84,14 @@ class PersonalKeys:
         aad = context("personal", purpose)
         return {row: open_sealed(self.by_id, blob, aad) for row, blob in blobs.items() if key_id(blob) in self.by_id}
 
-    async def fetch(self, connection: Connection, names: set[bytes]) -> None:
+    async def fetch(self, connection: Connection, names: set[bytes]) -> set[bytes]:
+        """Read keys by their names; the names of those that were destroyed."""
         ids = [UUID(bytes=name) for name in names if len(name) == 16]
-        for row in await queries.data_keys(connection, ids) if ids else ():
+        rows = await queries.data_keys(connection, ids) if ids else []
+        for row in rows:
             if row.wrapped is not None:
                 self.unwrap(row.id, row.wrapped)
+        return {row.id.bytes for row in rows if row.wrapped is None}
 
     def index(self, purpose: str, text: str) -> bytes:
         """The keyed hash a phone or id is found by: 32 bytes."""

@@ -10,6 +10,7 @@ from kaunta.core.entropy import Entropy
 from kaunta.core.errors import ConfigurationError
 from kaunta.core.live import Live
 from kaunta.core.personal import PersonalKeys
+from kaunta.core.spool import Spool
 from kaunta.core.vault import Keyring
 from kaunta.settings import Settings
 
@@ -25,6 +26,7 @@ class Runtime:
     keyring: Keyring
     keys: PersonalKeys
     live: Live
+    spool: Spool
 
 
 @asynccontextmanager
@@ -44,9 +46,10 @@ async def running(
         keys = PersonalKeys(db, keyring, entropy, clock)
         await keys.load()
         live = Live(db, direct)
+        spool = Spool.at(settings.spool_folder, keyring, entropy)
         await live.start(listen=listen)
         try:
-            yield Runtime(settings, clock, entropy, db, keyring, keys, live)
+            yield Runtime(settings, clock, entropy, db, keyring, keys, live, spool)
         finally:
             await live.stop()
     finally:

@@ -159,7 +159,8 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Read `kid:base64(32 bytes)[,kid:…]`; strict, and the error never shows the value."""
+        """Read `kid:base64(32 bytes)[,kid:…]`; strict, and the error never shows a value, nor a name: two swapped
+        parts make the name the secret."""
         keys: dict[bytes, Key] = {}
         for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
             name, colon, material = entry.partition(":")
@@ -168,13 +169,13 @@ class Keyring:
             try:
                 decoded = base64.b64decode(material, validate=True)
             except (binascii.Error, ValueError):
-                raise KeyringError(f"KAUNTA_KEYS, key {name}: this is not base64.") from None
+                raise KeyringError(f"KAUNTA_KEYS, entry {position}: this is not base64.") from None
             if len(decoded) != KEY_BYTES:
-                raise KeyringError(f"KAUNTA_KEYS, key {name}: {len(decoded)} bytes, 32 are needed.")
+                raise KeyringError(f"KAUNTA_KEYS, entry {position}: {len(decoded)} bytes, 32 are needed.")
             if len(set(decoded)) < 8:
-                raise KeyringError(f"KAUNTA_KEYS, key {name}: this was not made at random.")
+                raise KeyringError(f"KAUNTA_KEYS, entry {position}: this was not made at random.")
             if name.encode() in keys:
-                raise KeyringError(f"KAUNTA_KEYS: two keys are named {name}.")
+                raise KeyringError(f"KAUNTA_KEYS, entry {position}: another key has this name.")
             keys[name.encode()] = Key(name.encode(), decoded)
         if not keys:
             raise KeyringError("KAUNTA_KEYS is empty. `kaunta keys generate` prints a keyring.")

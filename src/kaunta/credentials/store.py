@@ -20,7 +20,9 @@ from kaunta.daraja.client import Credential
 
 SHORTCODE = re.compile(r"[0-9]{5,7}")
 #: Masks and examples that once were posted back and encrypted over the real secret.
-NOT_A_SECRET = re.compile(r"[•*·.]+|x{4,}|(your|test|example|placeholder|change[-_ ]?me)[-_ ].*", re.IGNORECASE)
+NOT_A_SECRET = re.compile(
+    r".*[•*·]{3}.*|[•*·.]+|x{4,}|(your|test|example|placeholder|change[-_ ]?me)[-_ ].*", re.IGNORECASE
+)
 
 
 class CredentialRefused(BadRequest):

@@ -72,8 +72,11 @@ def is_rate_limit(code: str, message: str, http_status: int) -> bool:
 
 
 def explain_refusal(code: str | None, message: str | None = "") -> ResultCode:
-    """What a push's refusal means for the payment: `code` is Daraja's errorCode, or our own `not_sent` when nothing
-    left this machine, `message` Daraja's or `NotSent`'s reason. Always final; `money_may_have_moved` where an earlier prompt may still be alive. Never raises."""
+    """What a push's refusal means for the payment; always final, never raises.
+
+    `code`: Daraja's errorCode, or our own `not_sent` when nothing left this machine; `message`: Daraja's words, or
+    `NotSent`'s reason. `money_may_have_moved` is True where an earlier prompt may still be alive.
+    """
     text = (message or "").lower()
     known = (code or "").strip()
     if known == "not_sent":

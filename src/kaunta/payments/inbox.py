@@ -15,6 +15,7 @@ import structlog
 from kaunta.core.db import Connection, transaction
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
+from kaunta.core.vault import VaultError
 from kaunta.daraja.callbacks import StkCallback, parse_stk_callback
 from kaunta.daraja.results import ResultKind, explain
 from kaunta.daraja.wire import Malformed
@@ -167,6 +168,36 @@ def facts_of(callback: StkCallback, callback_id: int) -> Facts:
         phone=callback.phone,
         callback_id=callback_id,
     )
+
+
+async def import_spool(rt: Runtime) -> int:
+    """Bring in what came while the database was away, oldest first; how many callbacks that were."""
+    imported = 0
+    for path in await rt.spool.waiting():
+        try:
+            spooled = await rt.spool.read(path)
+        except VaultError as error:
+            log.critical("spool.unreadable", code=error.code)
+            async with transaction(rt.db) as db:
+                await open_problem(
+                    db,
+                    rt.clock,
+                    "spool_unreadable",
+                    path.name,
+                    bar_id=None,
+                    severity=Severity.CRITICAL,
+                    code=error.code,
+                )
+            continue
+        key = await rt.keys.current(None)
+        sealed = rt.keys.seal(key, "callback", spooled.body)
+        async with rt.db.acquire() as db:
+            await inbox.store(
+                db, spooled.received_at, spooled.channel, spooled.token_hash, spooled.source, sealed, rt.clock.now()
+            )
+        await rt.spool.forget(path)
+        imported += 1
+    return imported
 
 
 async def work_off(rt: Runtime, limit: int = 50) -> int:

@@ -17,7 +17,7 @@ def meaning(status: str, failure_reason: str | None, result_code: str | None, re
     if status == Status.TIMEOUT:
         return explain(None)
     if failure_reason == NOT_SENT:
-        return explain_refusal(NOT_SENT)
+        return explain_refusal(NOT_SENT, result_desc)
     if failure_reason == REJECTED:
         return explain_refusal(result_code, result_desc)
     return explain(result_code)

@@ -17,6 +17,8 @@ from typing import assert_never
 SILENCE_SECONDS = 300.0
 #: A query's lone "0" is believed when another agrees at least this much later (rulings 5).
 AGREEMENT_SECONDS = 20.0
+#: A person may say "not paid" no sooner than this after the push.
+RESOLVE_SECONDS = 600.0
 
 
 class Status(StrEnum):
@@ -55,6 +57,8 @@ class Irregularity(StrEnum):
     CLOSED_TAB = "closed_tab"
     NO_RECEIPT = "no_receipt"
     NO_AMOUNT = "no_amount"
+    #: A person decided it, with evidence, because Safaricom would not say.
+    BY_HAND = "by_hand"
 
 
 class Source(StrEnum):
@@ -154,7 +158,17 @@ class Silence:
     patience: timedelta = timedelta(seconds=SILENCE_SECONDS)
 
 
-Event = Accepted | Refused | Paid | SaidPaid | Declined | Unproven | Undecided | Silence
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A person says how an unknown payment ended. Later truth may still contradict them."""
+
+    paid: bool
+    at: datetime
+    #: "Not paid" is nobody's to say before this much time has passed since the push.
+    patience: timedelta = timedelta(seconds=RESOLVE_SECONDS)
+
+
+Event = Accepted | Refused | Paid | SaidPaid | Declined | Unproven | Undecided | Silence | Resolved
 
 
 class Check(StrEnum):
@@ -234,6 +248,8 @@ def decide(payment: Payment, event: Event) -> Decision:
             return on_undecided(payment, event)
         case Silence():
             return on_silence(payment, event)
+        case Resolved():
+            return on_resolved(payment, event)
         case _:
             assert_never(event)
 
@@ -372,9 +388,27 @@ def on_silence(payment: Payment, event: Silence) -> Decision:
     return Change(Status.TIMEOUT, "no answer", problems=("unknown_payment",))
 
 
-def completed(payment: Payment, credit: Credit, reason: str, *, amount_unknown: bool = False) -> Change:
+def on_resolved(payment: Payment, event: Resolved) -> Decision:
+    if payment.status is Status.COMPLETED:
+        return Nothing("paid already")
+    if event.paid:
+        return completed(payment, Credit(payment.amount, None), "resolved as paid", by_hand=True)
+    if payment.status in UNPAID:
+        return Nothing("not paid already")
+    if event.at < payment.waiting_since + event.patience:
+        return Nothing("too early to say that it was not paid")
+    if payment.said_paid:
+        return Nothing("M-Pesa has said that it was paid")
+    return Change(Status.FAILED, "resolved as not paid", check=Check.STOP)
+
+
+def completed(
+    payment: Payment, credit: Credit, reason: str, *, amount_unknown: bool = False, by_hand: bool = False
+) -> Change:
     """Booked: the one way into `completed`, with everything that is unusual about it."""
     flags = set(difference(payment.amount, credit.amount))
+    if by_hand:
+        flags.add(Irregularity.BY_HAND)
     if payment.status is Status.TIMEOUT:
         flags.add(Irregularity.LATE)
     if payment.status in UNPAID:

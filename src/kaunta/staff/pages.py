@@ -92,4 +92,6 @@ def counter_page(
         **context,
     )
     response.headers["Cache-Control"] = "no-store"
+    if tag:
+        response.headers["ETag"] = tag
     return response

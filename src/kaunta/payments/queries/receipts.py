@@ -74,3 +74,53 @@ async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id
         ),
         "booking a receipt",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReceipt:
+    """A proven receipt somebody names. `booked`: it credits a tab already."""
+
+    bar_id: UUID
+    amount: int
+    booked: bool
+
+
+async def proven(db: Connection, transaction_id: UUID, receipt: str) -> KnownReceipt | None:
+    """A receipt proven in the payment's environment, locked against being booked meanwhile."""
+    row = await db.fetchrow(
+        """
+        select r.bar_id, r.amount, r.ledger_id is not null as booked
+        from mpesa_receipts r
+        where r.receipt = $2 and r.environment = (select environment from mpesa_transactions where id = $1)
+        for no key update of r
+        """,
+        transaction_id, receipt,
+    )  # fmt: skip
+    return KnownReceipt(**row) if row else None
+
+
+async def claimed_elsewhere(db: Connection, bar_id: UUID, transaction_id: UUID, receipt: str) -> bool:
+    """Whether a bar has accepted this code on somebody's word for another payment."""
+    found: bool = await db.fetchval(
+        """
+        select exists (select from receipt_claims where bar_id = $1 and receipt = $3 and status = 'matched'
+                       and transaction_id is distinct from $2)
+        """,
+        bar_id, transaction_id, receipt,
+    )  # fmt: skip
+    return found
+
+
+async def claim(
+    db: Connection, id_: UUID, bar_id: UUID, tab_id: UUID, transaction_id: UUID, receipt: str, by: str, at: datetime
+) -> None:
+    """A code somebody typed and was believed for: a claim, never in a unique place."""
+    await db.execute(
+        """
+        insert into receipt_claims (id, bar_id, tab_id, transaction_id, receipt, claimed_by, status, decided_by,
+                                    decided_at, created_at, ledger_id)
+        values ($1, $2, $3, $4, $5, $6, 'matched', $6, $7, $7,
+                (select id from tab_payments where transaction_id = $4 and kind = 'payment' and receipt is null))
+        """,
+        id_, bar_id, tab_id, transaction_id, receipt, by, at,
+    )  # fmt: skip

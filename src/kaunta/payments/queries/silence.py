@@ -109,3 +109,29 @@ async def narrow_budget(db: Connection, credential_id: UUID) -> None:
         "update daraja_budgets set tokens = 0, per_minute = greatest(0.5, per_minute / 2) where credential_id = $1",
         credential_id,
     )
+
+
+async def claim_one(db: Connection, transaction_id: UUID) -> SilentPayment | None:
+    """A payment to ask about because a person wants to know; None where Daraja never named it."""
+    row = await db.fetchrow(
+        """
+        select id, bar_id, credential_id, credential_version, checkout_request_id_enc, checks,
+               coalesce(sent_at, push_started_at) as waiting_since
+        from mpesa_transactions where id = $1 and checkout_request_id_enc is not null
+        """,
+        transaction_id,
+    )
+    return SilentPayment(**row) if row else None
+
+
+async def without_end(db: Connection, since: datetime, bar_id: UUID | None) -> list[tuple[UUID, str]]:
+    """Payments since a moment that are open or unknown, oldest first: (id, status)."""
+    rows = await db.fetch(
+        """
+        select id, status::text as status from mpesa_transactions
+        where status in ('pending', 'sent', 'timeout') and created_at >= $1 and ($2::uuid is null or bar_id = $2)
+        order by created_at limit 10000
+        """,
+        since, bar_id,
+    )  # fmt: skip
+    return [(row["id"], row["status"]) for row in rows]

@@ -1,7 +1,7 @@
 // Re-reads the page when told that something changed, when it comes to the foreground, and by slow polling.
 // A failed read changes nothing but the offline line: a network error is no news about money.
 (()=>{
-let d=document,$=i=>d.getElementById(i),live=()=>$('live').dataset,born=Date.now(),bad=0,busy=0,timer,
+let d=document,$=i=>d.getElementById(i),live=()=>$('live').dataset,born=Date.now(),next=born+4e3,bad=0,busy=0,
 es=new EventSource(location.pathname+'/events?v='+live().v),
 ask=()=>{
 if(busy++)return;
@@ -10,9 +10,11 @@ bad=0;
 if(r.status==200)swap(await r.text())
 }).catch(()=>bad++).then(()=>{
 $('off').hidden=!bad;
-let more=busy>1;
+let more=busy>1,s=(Date.now()-born)/1e3,w=s<40?3:s<90?5:s<300?10:30;
+if(es.readyState==1&&w<10)w=10;
+next=s<1800?Date.now()+w*1e3*Math.min(4,2**bad):1/0;
 busy=0;
-more?ask():plan()})},
+more&&ask()})},
 swap=h=>{
 let t=d.createElement('template'),at=d.activeElement.id,
 kept=[...$('live').querySelectorAll('details,input')].map(e=>[e.id,e.open,e.checked,e.value!=e.defaultValue&&e.value]);
@@ -22,16 +24,12 @@ for(let [i,o,c,v] of kept){
 let e=$(i);
 if(e){e.open=o;e.checked=c;if(v)e.value=v}}
 at&&$(at)?.focus();
-let s=live().title;
+let s=live().title||d.querySelector('h1').textContent;
 if(s!=d.title)$('say').textContent=d.title=s;
-dispatchEvent(new Event('fresh'))},
-plan=()=>{
-let s=(Date.now()-born)/1e3,w=s<40?3:s<90?5:s<300?10:30;
-clearTimeout(timer);
-if(s<1800&&!d.hidden)timer=setTimeout(ask,1e3*(es.readyState==1&&w<10?10:w)*Math.min(4,2**bad))};
+dispatchEvent(new Event('fresh'))};
 es.onmessage=ask;
-timer=setTimeout(ask,4e3);
+setInterval(()=>d.hidden||Date.now()<next||ask(),1e3);
 d.onvisibilitychange=()=>d.hidden||ask();
 ononline=onpageshow=e=>e.persisted!=false&&ask();
-onoffline=()=>$('off').hidden=false
+onoffline=()=>$('off').hidden=0
 })();

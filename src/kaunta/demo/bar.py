@@ -52,9 +52,9 @@ async def prepare(rt: Runtime, owner_password: str) -> DemoBar:
     async with rt.db.acquire() as db:
         table = (await tabs.tables(db, bar_id))[0]
         owner_id = await owner(db)
-        open_tabs = await tabs.open_tab_summaries(db, bar_id)
-    if open_tabs:
-        tab_id, tab_ref = open_tabs[0].id, open_tabs[0].ref
+        owing = [tab for tab in await tabs.open_tab_summaries(db, bar_id) if tab.balance > 0]
+    if owing:
+        tab_id, tab_ref = owing[0].id, owing[0].ref
     else:
         tab_id, tab_ref = await owing_tab(rt, bar_id, table.id, owner_id)
     return DemoBar(bar_id, SLUG, table.code, tab_id, tab_ref, owner_id)

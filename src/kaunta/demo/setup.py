@@ -23,7 +23,7 @@ from kaunta.core.errors import ConfigurationError
 from kaunta.core.migrate import upgrade
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import generate_entry
-from kaunta.demo_bar import DemoBar, prepare
+from kaunta.demo.bar import DemoBar, prepare
 from kaunta.server import listen, served
 from kaunta.settings import Mode, Settings, load
 from kaunta.simulator.options import SimulatorOptions

@@ -1,0 +1,34 @@
+"""The pages that are made from the program, so that they cannot say anything else than it does.
+
+`python -m tests.docs.pages` writes them all; tests/docs/test_pages.py fails while one is stale.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.docs.codes_page import result_codes_page
+from tests.docs.settings_page import env_example, settings_page
+from tests.docs.states_page import states_page
+
+ROOT = Path(__file__).parents[2]
+GENERATED = "<!-- Made by `python -m tests.docs.pages`. Do not edit. -->\n\n"
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/settings.md": lambda: GENERATED + settings_page(),
+    "docs/reference/result-codes.md": lambda: GENERATED + result_codes_page(),
+    "docs/reference/states.md": lambda: GENERATED + states_page(),
+    ".env.example": env_example,
+}
+
+
+def main() -> None:
+    for name, page in PAGES.items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
+
+
+if __name__ == "__main__":
+    main()

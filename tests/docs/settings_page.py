@@ -1,0 +1,114 @@
+"""docs/reference/settings.md and .env.example, from the one module that declares every variable."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from kaunta.cli.serve import NEEDS
+from kaunta.settings import SAFARICOM_NETWORKS, Mode, Settings
+
+INTRODUCTION = """\
+# Settings
+
+Everything Kaunta reads from the environment, and nothing else does. One module declares it,
+[`settings.py`](../../src/kaunta/settings.py); start-up checks it and names everything that is wrong at once, with the
+remedy and without the value. [`.env.example`](../../.env.example) has the same list, ready to be filled in.
+
+`kaunta serve` and `kaunta worker` refuse to start without {needs}.
+`kaunta demo` needs none of them: it makes its own.
+"""
+
+PRODUCTION = """\
+## In production
+
+With `KAUNTA_MODE=production` these are refused: a `KAUNTA_PUBLIC_URL` or a Daraja host without https, and any
+`KAUNTA_CLOCK_FACTOR` but 1.
+
+In any mode, `serve` and `worker` refuse a database that runs with `fsync`, `full_page_writes` or `synchronous_commit`
+off, because it could forget a payment that was acknowledged to Safaricom, and they refuse the embedded PostgreSQL of
+the demo. A secret never appears in a message or a log.
+"""
+
+#: `load` asks for these as well where the mode is production.
+NEEDED_IN_PRODUCTION = ("public_url",)
+
+EXAMPLE = """\
+# What Kaunta reads from the environment: copy to .env, fill in, keep it to yourself (mode 0600).
+# `kaunta init` writes such a file for you. docs/reference/settings.md says more.
+"""
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Field name, variable and declaration, in the order of the module."""
+    for name, field in Settings.model_fields.items():
+        yield name, f"KAUNTA_{name.upper()}", field
+
+
+def kind(annotation: Any) -> str:
+    """A type as an operator reads it."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list, comma-separated"
+    if members := [member for member in get_args(annotation) if member is not NoneType]:
+        return " or ".join(kind(member) for member in members)
+    if annotation is SecretStr:
+        return "text, secret"
+    if issubclass(annotation, StrEnum):
+        return " or ".join(f"`{choice.value}`" for choice in annotation)
+    return {bool: "`true` or `false`", int: "whole number", float: "number", str: "text"}[annotation]
+
+
+def bounds(field: FieldInfo) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = [
+        f"{sign} {getattr(rule, name):,}"
+        for rule in field.metadata
+        for name, sign in signs.items()
+        if hasattr(rule, name)
+    ]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def default(field: FieldInfo) -> str:
+    """The default as it would be written in the environment; empty where there is none."""
+    value = field.default
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value == SAFARICOM_NETWORKS:
+        return SAFARICOM_NETWORKS
+    return str(value.value if isinstance(value, StrEnum) else value)
+
+
+def settings_page() -> str:
+    needs = ", ".join(f"`KAUNTA_{name.upper()}`" for name in NEEDS)
+    lines = [
+        INTRODUCTION.format(needs=needs),
+        "| Variable | Type | Default | Meaning |",
+        "|---|---|---|---|",
+    ]
+    for name, variable, field in fields():
+        written = default(field)
+        shown = "Safaricom's list" if written == SAFARICOM_NETWORKS else f"`{written}`" if written else ""
+        if name in NEEDS:
+            shown = "**needed**"
+        if name in NEEDED_IN_PRODUCTION:
+            shown += "; **needed in production**"
+        lines.append(f"| `{variable}` | {kind(field.annotation)}{bounds(field)} | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n\n" + PRODUCTION
+
+
+def env_example() -> str:
+    lines = [EXAMPLE]
+    for name, variable, field in fields():
+        to_fill_in = name in (*NEEDS, *NEEDED_IN_PRODUCTION)
+        written = Mode.PRODUCTION.value if name == "mode" else "" if to_fill_in else default(field)
+        lines.append(f"# {field.description}")
+        lines.append(f"{'' if to_fill_in else '#'}{variable}={written}\n")
+    return "\n".join(lines)
