@@ -1,4 +1,4 @@
-"""An evening at the bar: guests pay, phones ring, the worker takes its turns, and in the end the books must be right."""
+"""An evening at the bar: guests pay, phones ring, the worker takes its turns; in the end the books must be right."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field

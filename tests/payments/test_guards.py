@@ -93,25 +93,25 @@ async def test_a_payment_begins_as_pending(rt: Runtime, evening: Evening, paid: 
     assert refusal.value.constraint_name == "mpesa_transactions_begin_pending"
 
 
-@pytest.mark.failure(63)
-@pytest.mark.parametrize(
-    "change",
-    [
-        "amount = amount + 1",
-        "phone_hash = '\\x00'",
-        "callback_token_hash = '\\x00'",
-        "tab_id = gen_random_uuid()",
-        "credential_version = 2",
-        "environment = 'production'",
-        "push_started_at = push_started_at - interval '1 hour'",
-        "retry_of = id",
-        "receipt = 'ANOTHER1'",
-        "checkout_request_id_hash = '\\x00'",
-    ],
+FIXED_FROM_THE_START = (
+    "amount = amount + 1",
+    "phone_hash = '\\x00'",
+    "callback_token_hash = '\\x00'",
+    "tab_id = gen_random_uuid()",
+    "credential_version = 2",
+    "environment = 'production'",
+    "push_started_at = push_started_at - interval '1 hour'",
+    "retry_of = id",
+    "receipt = 'ANOTHER1'",
+    "checkout_request_id_hash = '\\x00'",
 )
-async def test_what_a_payment_was_started_as_and_told_stays(rt: Runtime, paid: UUID, change: str) -> None:
-    with pytest.raises(asyncpg.CheckViolationError):
-        await rt.db.execute(f"update mpesa_transactions set {change} where id = $1", paid)
+
+
+@pytest.mark.failure(63)
+async def test_what_a_payment_was_started_as_and_told_stays(rt: Runtime, paid: UUID) -> None:
+    for change in FIXED_FROM_THE_START:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await rt.db.execute(f"update mpesa_transactions set {change} where id = $1", paid)
 
 
 async def test_an_irregularity_is_never_taken_back(rt: Runtime, evening: Evening) -> None:
@@ -122,51 +122,74 @@ async def test_an_irregularity_is_never_taken_back(rt: Runtime, evening: Evening
         await rt.db.execute("update mpesa_transactions set irregularities = '{late}' where id = $1", payment)
 
 
+WRITTEN_ONCE = (
+    "update payment_events set detail = '{}'",
+    "delete from payment_events",
+    "update audit_events set detail = '{}'",
+    "delete from audit_events",
+    "update tab_payments set amount = amount + 1",
+    "update tab_payments set receipt = 'ANOTHER1'",
+    "update tab_payments set receipt = null",
+    "update tab_payments set transaction_id = null",
+    "delete from tab_payments",
+    "delete from mpesa_transactions",
+    "delete from mpesa_receipts",
+    "update mpesa_receipt_sightings set channel = 'c2b'",
+    "delete from mpesa_receipt_sightings",
+)
+EMPTIED_NEVER = (
+    "mpesa_transactions",
+    "mpesa_receipts",
+    "mpesa_receipt_sightings",
+    "tab_payments",
+    "payment_events",
+    "audit_events",
+)
+
+
+@pytest.fixture
+def allowed(rt: Runtime) -> Callable[[str], Awaitable[bool]]:
+    """Whether the database lets a statement happen; it is taken back either way."""
+
+    async def tried(statement: str) -> bool:
+        async with rt.db.acquire() as db:
+            trial = db.transaction()
+            await trial.start()
+            try:
+                await db.execute(statement)
+            except asyncpg.InsufficientPrivilegeError:
+                return False
+            finally:
+                await trial.rollback()
+        return True
+
+    return tried
+
+
 @pytest.mark.failure(58, 92)
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update payment_events set detail = '{}'",
-        "delete from payment_events",
-        "truncate payment_events",
-        "update audit_events set detail = '{}'",
-        "delete from audit_events",
-        "truncate audit_events",
-        "update tab_payments set amount = amount + 1",
-        "update tab_payments set receipt = 'ANOTHER1'",
-        "update tab_payments set receipt = null",
-        "update tab_payments set transaction_id = null",
-        "delete from tab_payments",
-        "truncate tab_payments cascade",
-        "delete from mpesa_transactions",
-        "delete from mpesa_receipts",
-        "update mpesa_receipt_sightings set channel = 'c2b'",
-        "delete from mpesa_receipt_sightings",
-    ],
-)
-async def test_history_and_ledger_are_written_once(rt: Runtime, paid: UUID, statement: str) -> None:
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await rt.db.execute(statement)
+async def test_history_and_ledger_are_written_once(allowed: Callable[[str], Awaitable[bool]], paid: UUID) -> None:
+    assert [statement for statement in WRITTEN_ONCE if await allowed(statement)] == []
 
 
 @pytest.mark.failure(58)
-@pytest.mark.parametrize(
-    "table", ["mpesa_transactions", "mpesa_receipts", "mpesa_receipt_sightings", "payment_events", "audit_events"]
-)
-async def test_a_whole_table_of_money_cannot_be_emptied(rt: Runtime, paid: UUID, table: str) -> None:
-    with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)):
-        await rt.db.execute(f"truncate {table}")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await rt.db.execute(f"truncate {table} cascade")
+async def test_no_table_of_money_can_be_emptied(allowed: Callable[[str], Awaitable[bool]], paid: UUID) -> None:
+    assert [table for table in EMPTIED_NEVER if await allowed(f"truncate {table} cascade")] == []
 
 
 @pytest.mark.failure(58)
-async def test_not_even_one_months_events_can_be_changed_by_the_partitions_name(rt: Runtime, paid: UUID) -> None:
-    partitions = await rt.db.fetch("select distinct tableoid::regclass::text as name from payment_events")
-    for partition in partitions:
-        for statement in (f"update {partition['name']} set detail = '{{}}'", f"delete from {partition['name']}"):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await rt.db.execute(statement)
+async def test_no_months_history_can_be_changed_or_emptied_by_its_own_name(
+    rt: Runtime, allowed: Callable[[str], Awaitable[bool]], paid: UUID
+) -> None:
+    partitions = await rt.db.fetch(
+        "select inhrelid::regclass::text as name from pg_inherits "
+        "where inhparent in ('payment_events'::regclass, 'audit_events'::regclass)"
+    )
+    held = await rt.db.fetch("select distinct tableoid::regclass::text as name from payment_events")
+    assert len(partitions) >= 14
+    assert [row["name"] for row in partitions if await allowed(f"truncate {row['name']}")] == []
+    for row in held:
+        assert not await allowed(f"update {row['name']} set detail = '{{}}'")
+        assert not await allowed(f"delete from {row['name']}")
 
 
 @pytest.mark.failure(57)
@@ -250,20 +273,26 @@ async def test_one_payment_a_checkout_request_id_and_a_callback_token(rt: Runtim
             )
 
 
+ILL_FORMED = (
+    ("payment", "cash", -5),
+    ("payment", "cash", 0),
+    ("payment", None, 5),
+    ("write_off", "cash", 5),
+    ("write_off", None, -5),
+    ("refund", "cash", 5),
+    ("reversal", "cash", 5),
+)
+
+
 @pytest.mark.failure(77)
-@pytest.mark.parametrize(
-    ("kind", "method", "amount"),
-    [("payment", "cash", -5), ("write_off", "cash", 5), ("write_off", None, -5), ("refund", "cash", 5), ("reversal", "mpesa", 5), ("payment", None, 5), ("payment", "cash", 0)],
-)  # fmt: skip
-async def test_a_ledger_rows_kind_method_and_sign_fit_together(
-    rt: Runtime, evening: Evening, kind: str, method: str | None, amount: int
-) -> None:
-    with pytest.raises(asyncpg.CheckViolationError):
-        await rt.db.execute(
-            "insert into tab_payments (id, bar_id, tab_id, kind, method, amount, recorded_by, created_at) "
-            "values ($1, $2, $3, $4, $5, $6, 'test', now())",
-            uuid4(), evening.bar.id, evening.bar.tab.id, kind, method, amount,
-        )  # fmt: skip
+async def test_a_ledger_rows_kind_method_and_sign_fit_together(rt: Runtime, evening: Evening) -> None:
+    for kind, method, amount in ILL_FORMED:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await rt.db.execute(
+                "insert into tab_payments (id, bar_id, tab_id, kind, method, amount, recorded_by, created_at) "
+                "values ($1, $2, $3, $4, $5, $6, 'test', now())",
+                uuid4(), evening.bar.id, evening.bar.tab.id, kind, method, amount,
+            )  # fmt: skip
 
 
 async def test_mpesa_money_is_never_booked_on_somebodys_word(rt: Runtime, evening: Evening) -> None:

@@ -6,6 +6,7 @@ itself, like the worker.
 
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -45,7 +46,12 @@ def clock(request: pytest.FixtureRequest) -> Clock:
 
 @pytest.fixture
 def settings(
-    database_url: str, keyring_entry: str, public_socket: socket.socket, simulator: RunningSimulator, clock: Clock
+    database_url: str,
+    keyring_entry: str,
+    public_socket: socket.socket,
+    simulator: RunningSimulator,
+    clock: Clock,
+    tmp_path: Path,
 ) -> Settings:
     """Development, with both of Daraja's hosts at the simulator."""
     return load(
@@ -59,6 +65,8 @@ def settings(
             "KAUNTA_CALLBACK_SOURCES": "off",
             "KAUNTA_QUERIES_PER_MINUTE": "1000",
             "KAUNTA_CLOCK_FACTOR": str(clock.factor),
+            "KAUNTA_DATA_FOLDER": str(tmp_path / "data"),
+            "KAUNTA_SPOOL_FOLDER": str(tmp_path / "spool"),
         },
         needs=("mode", "database_url", "keys"),
     )

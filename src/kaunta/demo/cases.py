@@ -12,6 +12,7 @@ from kaunta.demo.browser import TIMEOUTS, Browser, Stuck, found
 from kaunta.payments import views
 from kaunta.payments.states import Status
 from kaunta.simulator.catalogue import CATALOGUE, TEST_PHONES, duplicate_parallel
+from kaunta.simulator.pushes import Push
 from kaunta.simulator.scenarios import Callback, Scenario
 from kaunta.tabs.views import tab_by_ref
 
@@ -66,9 +67,11 @@ def phone_of(case: str, position: int) -> str:
 async def forge(playing: Playing) -> None:
     """Someone who knows the payment's ids, but not its token, says that it was paid; then the guest cancels."""
     simulator = playing.demo.simulator.simulator
-    push = await eventually(
-        lambda: next((p for p in simulator.pushes.values() if p.wanted.phone == playing.phone), None)
-    )
+
+    async def rung() -> Push | None:
+        return next((push for push in simulator.pushes.values() if push.wanted.phone == playing.phone), None)
+
+    push = await eventually(rung)
     body = {
         "Body": {
             "stkCallback": {
@@ -120,13 +123,12 @@ async def pay_cash_and_leave(playing: Playing) -> None:
     await playing.counter.post(f"{page}/close", csrf=csrf)
 
 
-async def eventually(look: Callable[[], T | None | Awaitable[T | None]]) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
     """What `look` sees, once it sees something."""
     for _ in range(600):
-        seen = look()
-        known = await seen if isinstance(seen, Awaitable) else seen
-        if known:
-            return known
+        seen = await look()
+        if seen:
+            return seen
         await asyncio.sleep(0.05)
     raise Stuck("something that must happen did not")
 

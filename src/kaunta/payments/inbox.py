@@ -43,6 +43,8 @@ TRIES = 8
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 3_600.0
 #: An unproven word may bring a payment's next query forward this often.
 NUDGE_SECONDS = 60.0
+#: … and all of them together may spend this much of a credential's questions.
+NUDGE_SHARE = 0.1
 
 
 async def receive(
@@ -136,7 +138,8 @@ async def set_aside(
 
 
 async def nudge(db: Connection, rt: Runtime, place: transactions.Place) -> None:
-    await silence.nudge(db, place.id, rt.clock.now(), rt.clock.before(NUDGE_SECONDS))
+    share = max(1, int(rt.settings.queries_per_minute * NUDGE_SHARE))
+    await silence.nudge(db, place.id, rt.clock.now(), rt.clock.before(NUDGE_SECONDS), share)
 
 
 def event_of(rt: Runtime, callback: StkCallback) -> Event:

@@ -43,18 +43,19 @@ async def schedule(db: Connection, transaction_id: UUID, next_check_at: datetime
     )  # fmt: skip
 
 
-async def nudge(db: Connection, transaction_id: UUID, at: datetime, not_since: datetime) -> bool:
-    """Ask sooner, because somebody unproven said something; at most once a minute a payment.
-
-    True where the next query was brought forward.
+async def nudge(db: Connection, transaction_id: UUID, at: datetime, not_since: datetime, most: int) -> bool:
+    """Ask sooner, because somebody unproven said something: at most once since a moment a payment, and at most
+    `most` payments of a credential, so that forgers cannot spend the budget. True where the query was brought forward.
     """
     tag = await db.execute(
         """
         update mpesa_transactions set next_check_at = $2, nudged_at = $2
         where id = $1 and status in ('sent', 'timeout') and (next_check_at is null or next_check_at > $2)
           and (nudged_at is null or nudged_at < $3)
+          and (select count(*) from mpesa_transactions other
+               where other.credential_id = mpesa_transactions.credential_id and other.nudged_at >= $3) < $4
         """,
-        transaction_id, at, not_since,
+        transaction_id, at, not_since, most,
     )  # fmt: skip
     return tag == "UPDATE 1"
 

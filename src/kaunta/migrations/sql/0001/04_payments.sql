@@ -64,6 +64,7 @@ create index mpesa_transactions_retries on mpesa_transactions (retry_of) where r
 create index mpesa_transactions_receiptless on mpesa_transactions (business_shortcode, amount)
     where status = 'completed' and receipt is null;
 create index mpesa_transactions_by_credential on mpesa_transactions (credential_id, credential_version);
+create index mpesa_transactions_nudged on mpesa_transactions (credential_id, nudged_at) where nudged_at is not null;
 
 create table idempotency_keys (
     tab_id uuid not null references tabs,

@@ -67,7 +67,14 @@ create view audit_log as
     select at, 'audit', id, bar_id, actor, action, object_kind, object_id, outcome, reason, detail
     from audit_events;
 
--- Months ahead, and a DEFAULT so that no row is ever refused for its date.
+-- TRUNCATE fires no row trigger; say no to it as well.
+create function never_truncate() returns trigger language plpgsql as $$
+begin
+    raise exception '% cannot be truncated', tg_table_name using errcode = 'insufficient_privilege';
+end $$;
+
+-- Months ahead, and a DEFAULT so that no row is ever refused for its date. A partition can be truncated by its own
+-- name, so each gets its own trigger; retention drops whole partitions and is not hindered.
 create function kaunta_make_partitions(months_ahead integer) returns integer language plpgsql as $$
 declare
     parent text;
@@ -83,6 +90,10 @@ begin
             if to_regclass(child) is null then
                 execute format('create table %I partition of %I for values from (%L) to (%L)', child, parent,
                                start || ' 00:00+00', (start + interval '1 month')::date || ' 00:00+00');
+                if parent <> 'mpesa_callbacks' then
+                    execute format('create trigger %I before truncate on %I for each statement '
+                                   'execute function never_truncate()', child || '_no_truncate', child);
+                end if;
                 made := made + 1;
             end if;
         end loop;
@@ -103,4 +114,8 @@ $$;
 create table mpesa_callbacks_default partition of mpesa_callbacks default;
 create table payment_events_default partition of payment_events default;
 create table audit_events_default partition of audit_events default;
+create trigger payment_events_default_no_truncate before truncate on payment_events_default
+    for each statement execute function never_truncate();
+create trigger audit_events_default_no_truncate before truncate on audit_events_default
+    for each statement execute function never_truncate();
 select kaunta_make_partitions(6);

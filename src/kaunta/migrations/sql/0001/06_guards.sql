@@ -86,16 +86,17 @@ end $$;
 create trigger tab_payments_guard before update or delete on tab_payments
     for each row execute function tab_payments_guard();
 
--- TRUNCATE fires no row trigger; say no to it as well.
-create function never_truncate() returns trigger language plpgsql as $$
-begin
-    raise exception '% cannot be truncated', tg_table_name using errcode = 'insufficient_privilege';
-end $$;
 create trigger payment_events_no_truncate before truncate on payment_events
     for each statement execute function never_truncate();
 create trigger audit_events_no_truncate before truncate on audit_events
     for each statement execute function never_truncate();
 create trigger tab_payments_no_truncate before truncate on tab_payments
+    for each statement execute function never_truncate();
+create trigger mpesa_transactions_no_truncate before truncate on mpesa_transactions
+    for each statement execute function never_truncate();
+create trigger mpesa_receipts_no_truncate before truncate on mpesa_receipts
+    for each statement execute function never_truncate();
+create trigger mpesa_receipt_sightings_no_truncate before truncate on mpesa_receipt_sightings
     for each statement execute function never_truncate();
 
 alter table tab_payments add foreign key (transaction_id) references mpesa_transactions;
