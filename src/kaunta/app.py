@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from kaunta import __version__
-from kaunta.api import bars, callback, health, payments
+from kaunta.api import bars, callback, health, mpesa_settings, payments
 from kaunta.core.clock import Clock
 from kaunta.core.entropy import Entropy
 from kaunta.core.outbound import Outbound
@@ -81,6 +81,7 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     app.include_router(health.router)
     app.include_router(payments.router)
     app.include_router(bars.router)
+    app.include_router(mpesa_settings.router)
     app.router.routes.extend(callback.routes)
     app.include_router(customer_router, include_in_schema=False)
     app.include_router(staff_router, include_in_schema=False)

@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from kaunta.access import queries as access_queries
+from kaunta.bars.mpesa_switch import reconcile_switches
 from kaunta.core import queries
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
@@ -59,6 +60,7 @@ class Worker:
             Loop("inbox", lambda: inbox.work_off(rt), rest=2),
             Loop("queries", lambda: silence.ask_about_due(rt, self.daraja), rest=1),
             Loop("silence", lambda: silence.time_out_silent(rt), rest=5),
+            Loop("switches", lambda: reconcile_switches(rt), rest=60),
             Loop("heartbeat", self.beat, rest=20),
             Loop("upkeep", self.keep_up, rest=3_600),
             Loop("invariants", self.check_invariants, rest=300),

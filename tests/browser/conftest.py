@@ -1,6 +1,6 @@
 """Headless Chromium in front of the served application, in the test's own loop.
 
-The distribution's browser is used, found on PATH or named by KAUNTA_TEST_CHROMIUM; `make test` installs it where it can.
+The distribution's browser is used, found on PATH or named by KAUNTA_TEST_CHROMIUM.
 """
 
 import os

@@ -1,7 +1,5 @@
 """Paying in a real browser: nobody reloads anything."""
 
-import asyncio
-
 import pytest
 from playwright.async_api import Page, Request, expect
 
@@ -71,10 +69,18 @@ async def test_a_lost_network_changes_no_state_and_is_made_up_for(paying: Opener
     await expect(page.locator("#off")).to_be_hidden()
 
 
-async def test_a_status_page_makes_two_requests_and_weighs_under_six_kilobytes(paying: Opener) -> None:
+async def test_a_status_page_makes_two_requests_and_weighs_under_six_kilobytes(
+    paying: Opener, application: Served
+) -> None:
     page = await paying()
+    await expect(page.locator("h1")).to_have_text("Check your phone")
+    live = application.rt.live
+    # A hint of ours comes back: those of the payment's beginning have been heard.
+    with live.subscribe(["quiet"]) as ear:
+        live.hint("quiet")
+        await ear.changed()
     requests: list[Request] = []
-    page.on("request", requests.append)
+    page.on("request", lambda request: requests.append(request))
     async with page.expect_request("**/events**") as stream:
         answer = await page.reload()
     await (await stream.value).response()
@@ -137,4 +143,3 @@ async def sign_in(page: Page, bar: SeededBar) -> None:
     await page.press("#password", "Enter")
     await page.wait_for_url("**/staff")
     await expect(page.locator("#link-word")).to_have_text("Live")
-    await asyncio.sleep(0)

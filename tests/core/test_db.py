@@ -62,14 +62,19 @@ async def test_a_connection_has_our_limits_speaks_utc_and_json(db: Pool) -> None
     assert await db.fetchval("select $1::jsonb", value) == value
 
 
-async def test_a_killed_connection_is_replaced(db: Pool) -> None:
+async def test_a_killed_connection_costs_at_most_the_one_use_that_finds_out(db: Pool) -> None:
     async with db.acquire() as connection:
         pid = await connection.fetchval("select pg_backend_pid()")
     async with db.acquire() as one, db.acquire() as other:
         killer = other if await one.fetchval("select pg_backend_pid()") == pid else one
         await killer.execute("select pg_terminate_backend($1)", pid)
+    failed: list[Exception] = []
     for _ in range(8):
-        assert await db.fetchval("select 1") == 1
+        try:
+            assert await db.fetchval("select 1") == 1
+        except TRANSIENT_ERRORS as error:
+            failed.append(error)
+    assert len(failed) <= 1
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,9 @@ async def test_more_topics_than_one_payload_holds_all_arrive(there: Live, heard:
             arrived |= set(payload.split())
 
 
-@given(st.lists(st.from_regex(r"[a-z]{3,7}:[0-9a-f-]{1,36}", fullmatch=True), max_size=400))
-def test_payloads_hold_every_topic_once_and_fit(topics: list[str]) -> None:
+@given(st.lists(st.integers(0, 10**60), max_size=300))
+def test_payloads_hold_every_topic_once_and_fit(numbers: list[int]) -> None:
+    topics = [f"payment:{number}" for number in numbers]
     made = payloads(topics)
     assert [topic for payload in made for topic in payload.split()] == topics
     assert all(len(payload.encode()) < 8_000 for payload in made)

@@ -156,7 +156,6 @@ async def test_after_a_payment_no_table_holds_anything_personal_or_secret_in_cle
         f"passkey-of-{bar.id.hex}",
         "/cb/",
         "CallbackMetadata",
-        bar.tab.device,
     ):
         for form in (secret.encode(), secret.encode().hex().encode()):
             assert form not in everything, secret

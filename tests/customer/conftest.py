@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from multidict import CIMultiDictProxy
 
 from tests.support.bars import SeededBar
 from tests.support.door import Served
@@ -18,7 +19,7 @@ class Read:
     status: int
     path: str
     text: str
-    headers: "aiohttp.typedefs.LooseHeaders"
+    headers: CIMultiDictProxy[str]
 
 
 Reader = Callable[..., Awaitable[Read]]

@@ -76,8 +76,9 @@ async def test_a_number_that_cannot_pay_is_explained_beside_its_field(
 )
 async def test_hostile_numbers_are_refused_and_never_echoed_raw(paying: Paying, phone: str) -> None:
     page = await paying(400, phone)
+    # Direction marks ride along when a number is copied from a chat; such a one is taken, without them.
     assert page.status == 400 or page.path.startswith("/p/")
-    assert phone not in page.text or phone.isdigit() is True
+    assert phone not in page.text
 
 
 @pytest.mark.parametrize(("amount", "status"), [("1001", 422), ("0", 422), ("", 400), ("12.5", 400), ("١٢", 400)])
@@ -96,9 +97,7 @@ async def test_the_same_form_sent_twice_is_one_payment(
     assert len(simulator.simulator.pushes) == 1
 
 
-async def test_another_form_of_the_same_payer_leads_to_the_open_payment(
-    paying: Paying, simulator: Safaricom
-) -> None:
+async def test_another_form_of_the_same_payer_leads_to_the_open_payment(paying: Paying, simulator: Safaricom) -> None:
     first = await paying(400, key="one")
     second = await paying(300, key="two")
     assert second.path == first.path

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from kaunta.daraja.results import ROWS
+from kaunta.daraja.results import ROWS, ResultCode
 from tests.customer.conftest import Outcome, Read, Reader
 from tests.support.bars import SeededBar
 from tests.support.door import Served
@@ -55,7 +55,9 @@ async def test_a_cancelled_prompt_offers_another_try_at_once(
     assert "Check your phone" in again.text
 
 
-async def test_a_retry_sent_twice_is_one_push(paying: Paying, read: Reader, simulator: Safaricom, outcome: Outcome) -> None:
+async def test_a_retry_sent_twice_is_one_push(
+    paying: Paying, read: Reader, simulator: Safaricom, outcome: Outcome
+) -> None:
     simulator.simulator.queue_scenario("cancelled")
     page = await paying(400)
     await outcome()
@@ -68,9 +70,9 @@ async def test_a_retry_sent_twice_is_one_push(paying: Paying, read: Reader, simu
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind in ("final", "cancel")], ids=lambda row: row.code)
 @pytest.mark.parametrize("lang", ["en", "sw"])
 async def test_every_final_code_has_its_sentence_and_promises_no_more_than_is_true(
-    paying: Paying, read: Reader, application: Served, lang: str, row: "object"
+    paying: Paying, read: Reader, application: Served, lang: str, row: ResultCode
 ) -> None:
-    code, money, says = row.code, row.money_may_have_moved, row.guest_sw if lang == "sw" else row.guest_en  # type: ignore[attr-defined]
+    code, money, says = row.code, row.money_may_have_moved, row.guest_sw if lang == "sw" else row.guest_en
     page = await paying(400)
     async with application.rt.db.acquire() as db:
         await db.execute(

@@ -1,10 +1,11 @@
 """The generated pages say what the program does, and the table of the HTTP interface names every door."""
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from kaunta.api import bars, callback, health, payments
 from kaunta.customer.routes import router as customer
@@ -36,14 +37,23 @@ def test_the_example_environment_is_one_that_loads_once_it_is_filled_in() -> Non
     assert load(filled, needs=("mode", "database_url", "keys")).mode is Mode.PRODUCTION
 
 
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Every route, those of included routers too."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route
+        elif included := getattr(route, "original_router", None):
+            yield from routes_of(included.routes)
+
+
 def doors() -> set[tuple[str, str]]:
     """Method and path of everything that answers."""
-    routes = [r for part in (health, payments, bars) for r in part.router.routes]
-    routes += [*customer.routes, *staff.routes, *callback.routes]
+    routers = (health.router, payments.router, bars.router, customer, staff)
+    routes = [*(route for router in routers for route in routes_of(router.routes)), *callback.routes]
     return {
         (method, route.path)
         for route in routes
-        if isinstance(route, Route) and not route.path.startswith(NO_DOOR)
+        if not route.path.startswith(NO_DOOR)
         for method in (route.methods or set()) - {"HEAD"}
     }
 

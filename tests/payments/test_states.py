@@ -18,6 +18,7 @@ from kaunta.payments.states import (
     Paid,
     Payment,
     Refused,
+    Resolved,
     SaidPaid,
     Silence,
     Source,
@@ -29,6 +30,7 @@ from kaunta.payments.states import (
 
 STARTED = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
 LATER = STARTED + timedelta(seconds=400)
+MUCH_LATER = STARTED + timedelta(seconds=700)
 S = Status
 I = Irregularity  # noqa: E741 - a table reads better with short heads
 
@@ -64,6 +66,8 @@ EVENTS: dict[str, Event] = {
     "undecided": Undecided("7777", Source.CALLBACK),
     "undecided by query": Undecided("4999", Source.QUERY),
     "silence": Silence(LATER),
+    "resolved as paid": Resolved(True, LATER),
+    "resolved as not paid": Resolved(False, MUCH_LATER),
 }
 
 
@@ -100,6 +104,8 @@ TABLE: dict[tuple[Status, str], Cell] = {
     (S.PENDING, "undecided"): to(S.SENT, check=Check.NOW),
     (S.PENDING, "undecided by query"): NOTHING,
     (S.PENDING, "silence"): to(S.TIMEOUT, check=Check.KEEP),
+    (S.PENDING, "resolved as paid"): to(S.COMPLETED, I.BY_HAND, I.NO_RECEIPT, credited=True),
+    (S.PENDING, "resolved as not paid"): to(S.FAILED),
     (S.SENT, "accepted"): NOTHING,
     (S.SENT, "refused"): Cell(Anomaly, check=Check.NOW),
     (S.SENT, "paid"): to(S.COMPLETED, credited=True),
@@ -114,6 +120,8 @@ TABLE: dict[tuple[Status, str], Cell] = {
     (S.SENT, "undecided"): to(S.SENT, check=Check.NOW),
     (S.SENT, "undecided by query"): NOTHING,
     (S.SENT, "silence"): to(S.TIMEOUT, check=Check.KEEP),
+    (S.SENT, "resolved as paid"): to(S.COMPLETED, I.BY_HAND, I.NO_RECEIPT, credited=True),
+    (S.SENT, "resolved as not paid"): to(S.FAILED),
     (S.TIMEOUT, "accepted"): to(S.TIMEOUT, check=Check.NOW),
     (S.TIMEOUT, "refused"): to(S.FAILED),
     (S.TIMEOUT, "paid"): to(S.COMPLETED, I.LATE, credited=True),
@@ -128,6 +136,8 @@ TABLE: dict[tuple[Status, str], Cell] = {
     (S.TIMEOUT, "undecided"): to(S.TIMEOUT, check=Check.NOW),
     (S.TIMEOUT, "undecided by query"): NOTHING,
     (S.TIMEOUT, "silence"): NOTHING,
+    (S.TIMEOUT, "resolved as paid"): to(S.COMPLETED, I.BY_HAND, I.NO_RECEIPT, I.LATE, credited=True),
+    (S.TIMEOUT, "resolved as not paid"): to(S.FAILED),
     (S.COMPLETED, "accepted"): NOTHING,
     (S.COMPLETED, "refused"): CONTRADICTED,
     (S.COMPLETED, "paid"): to(S.COMPLETED, I.DUPLICATE, check=Check.KEEP, credited=True),
@@ -142,6 +152,8 @@ TABLE: dict[tuple[Status, str], Cell] = {
     (S.COMPLETED, "undecided"): NOTHING,
     (S.COMPLETED, "undecided by query"): NOTHING,
     (S.COMPLETED, "silence"): NOTHING,
+    (S.COMPLETED, "resolved as paid"): NOTHING,
+    (S.COMPLETED, "resolved as not paid"): NOTHING,
 }
 # A payment that failed and one that was cancelled hear the same: only a success still counts.
 for unpaid in (S.FAILED, S.CANCELLED):
@@ -149,6 +161,7 @@ for unpaid in (S.FAILED, S.CANCELLED):
     TABLE[unpaid, "paid"] = to(S.COMPLETED, I.LATE, I.CONTRADICTED, credited=True)
     TABLE[unpaid, "callback said paid"] = to(unpaid, check=Check.NOW)
     TABLE[unpaid, "query said paid"] = to(unpaid, check=Check.AGREE)
+    TABLE[unpaid, "resolved as paid"] = to(S.COMPLETED, I.BY_HAND, I.NO_RECEIPT, I.LATE, I.CONTRADICTED, credited=True)
 
 
 def test_the_table_has_every_cell() -> None:

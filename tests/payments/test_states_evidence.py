@@ -15,6 +15,7 @@ from kaunta.payments.states import (
     Nothing,
     Paid,
     Payment,
+    Resolved,
     SaidPaid,
     Silence,
     Source,
@@ -176,3 +177,20 @@ def test_what_was_sent_late_is_waited_for_from_then() -> None:
     sent = replace(PAYMENTS[S.SENT], sent_at=STARTED + timedelta(seconds=200))
     assert isinstance(decide(sent, Silence(STARTED + timedelta(seconds=450))), Nothing)
     assert isinstance(decide(sent, Silence(STARTED + timedelta(seconds=500))), Change)
+
+
+# A person's word
+
+
+@pytest.mark.parametrize("status", [*sorted(OPEN), S.TIMEOUT])
+@pytest.mark.parametrize(("seconds", "believed"), [(0, False), (599, False), (600, True)])
+def test_nobody_may_say_not_paid_before_ten_minutes(status: Status, seconds: float, believed: bool) -> None:
+    payment = PAYMENTS[status]
+    decision = decide(payment, Resolved(False, payment.waiting_since + timedelta(seconds=seconds)))
+    assert isinstance(decision, Change) is believed
+
+
+@pytest.mark.parametrize("said", Source)
+def test_nobody_may_say_not_paid_against_safaricoms_word(said: Source) -> None:
+    decision = decide(told_paid(PAYMENTS[S.TIMEOUT], said), Resolved(False, STARTED + timedelta(days=1)))
+    assert isinstance(decision, Nothing)

@@ -21,6 +21,7 @@ from kaunta.payments.states import (
     Paid,
     Payment,
     Refused,
+    Resolved,
     SaidPaid,
     Silence,
     Source,
@@ -54,6 +55,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Unproven, st.sampled_from(CODES[ResultKind.UNPROVEN]), sources),
     st.builds(Undecided, unknown_codes | st.sampled_from(CODES[ResultKind.PENDING]), sources),
     st.builds(Silence, moments),
+    st.builds(Resolved, st.booleans(), moments),
 )
 
 

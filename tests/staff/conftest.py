@@ -2,40 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.customer.conftest import Read, Reader, read
 from tests.support.bars import SeededBar, Staff
-from tests.support.door import Served
 
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A page as it came."""
-
-    status: int
-    path: str
-    text: str
-    headers: "aiohttp.typedefs.LooseHeaders"
-
-
-Reader = Callable[..., Awaitable[Read]]
-
-
-@pytest.fixture
-def read(application: Served, http: aiohttp.ClientSession) -> Reader:
-    """`await read("/staff")`; `data=` makes it a form that is sent; redirects are followed."""
-
-    async def go(path: str, *, data: object = None, **headers: str) -> Read:
-        method = "GET" if data is None else "POST"
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with http.request(method, path, data=data, headers=named) as response:
-            return Read(response.status, response.url.path, await response.text(), response.headers)
-
-    return go
+__all__ = ["Read", "Reader", "read"]
 
 
 @pytest.fixture

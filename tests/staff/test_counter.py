@@ -113,7 +113,7 @@ async def test_confirming_and_rejecting_an_order(read: Reader, token: str, bar: 
     assert "Somebody has decided" in again.text
     second = await order(bar, 2)
     await read(f"/staff/orders/{second}", data={"csrf": token, "decision": "reject"})
-    assert "Orders waiting <span class=\"count\">0</span>" in (await read("/staff")).text
+    assert 'Orders waiting <span class="count">0</span>' in (await read("/staff")).text
 
 
 @pytest.mark.failure(79)

@@ -71,7 +71,9 @@ async def test_a_form_without_the_sessions_token_changes_nothing(
 
 
 async def test_a_form_from_another_site_is_refused(read: Reader, token: str, bar: SeededBar) -> None:
-    page = await read("/staff/tabs", data={"csrf": token}, Origin="https://elsewhere.example", Sec_Fetch_Site="cross-site")
+    page = await read(
+        "/staff/tabs", data={"csrf": token}, Origin="https://elsewhere.example", Sec_Fetch_Site="cross-site"
+    )
     assert page.status == 403
 
 

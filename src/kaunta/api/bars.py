@@ -38,4 +38,4 @@ async def events(request: Request, bar_id: UUID) -> StreamingResponse:
     async with rt.db.acquire() as db:
         if await bar_by_id(db, bar_id) is None:
             raise NotFound
-    return event_stream(request, [f"bar:{bar_id}"])
+    return event_stream(request, [f"switch:{bar_id}"])

@@ -102,3 +102,71 @@ async def set_bar_flag(db: Connection, bar_id: UUID, enabled: bool) -> str:
 async def set_environment(db: Connection, bar_id: UUID, environment: str) -> None:
     """Which of a bar's credentials rows counts."""
     await db.execute("update bars set mpesa_environment = $2, updated_at = now() where id = $1", bar_id, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """A bar's flag, and what its credentials rows make of it: `authority` None where they leave it open."""
+
+    enabled: bool
+    rows: int
+    matching: int
+    authority: bool | None
+
+
+#: One row counts whatever its environment; of two, the one of the bar's environment; none, or NULL, is false.
+AUTHORITY = """
+    select count(*) as rows, count(*) filter (where c.environment = b.mpesa_environment) as matching,
+           case count(*)
+               when 0 then false
+               when 1 then coalesce(bool_or(c.is_active), false)
+               else case count(*) filter (where c.environment = b.mpesa_environment)
+                   when 1 then coalesce(bool_or(c.is_active) filter (where c.environment = b.mpesa_environment), false)
+               end
+           end as authority
+    from mpesa_credentials c where c.tenant_id = b.id
+"""
+
+
+async def switch_state(db: Connection, bar_id: UUID) -> SwitchState | None:
+    """A bar's flag beside its authority."""
+    row = await db.fetchrow(
+        f"""
+        select b.mpesa_enabled as enabled, a.rows, a.matching, a.authority
+        from bars b cross join lateral ({AUTHORITY}) a where b.id = $1
+        """,
+        bar_id,
+    )
+    return SwitchState(**row) if row else None
+
+
+async def out_of_sync(db: Connection, limit: int) -> list[UUID]:
+    """Bars whose flag is not what their credentials say, where those say anything."""
+    rows = await db.fetch(
+        f"""
+        select b.id from bars b cross join lateral ({AUTHORITY}) a
+        where a.authority is not null and a.authority is distinct from b.mpesa_enabled limit $1
+        """,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def payments_in_flight(db: Connection, bar_id: UUID) -> int:
+    """M-Pesa payments of a bar that may still take money."""
+    count: int = await db.fetchval(
+        "select count(*) from mpesa_transactions where bar_id = $1 and status in ('pending', 'sent')", bar_id
+    )
+    return count
+
+
+async def guard_triggers(db: Connection) -> list[str]:
+    """The switch's guard as it is installed and enabled: three triggers when it is whole."""
+    rows = await db.fetch(
+        """
+        select tgname from pg_trigger
+        where tgname in ('kaunta_guard_bars', 'kaunta_tell_switch', 'kaunta_guard_credentials')
+          and tgenabled <> 'D' and not tgisinternal order by tgname
+        """
+    )
+    return [row["tgname"] for row in rows]

@@ -36,6 +36,8 @@ TRANSIENT_ERRORS = (
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.QueryCanceledError,
     asyncpg.exceptions.InterfaceError,
+    # What the driver says of a connection whose server died at the wrong moment: "cannot switch to state …".
+    asyncpg.exceptions.InternalClientError,
     ConnectionError,
     TimeoutError,
     OSError,

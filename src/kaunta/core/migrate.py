@@ -51,13 +51,14 @@ def head_revision() -> str:
     return head
 
 
-def run_sql_folder(name: str) -> None:
-    """Run a migration's SQL files in their order, on Alembic's connection and in its transaction."""
+def run_sql(name: str) -> None:
+    """Run a migration's SQL file, or a folder's in their order, on Alembic's connection and in its transaction."""
     bind = op.get_bind()
     # The driver opens its transaction with the first statement; the scripts must be inside it.
     bind.execute(text("select 1"))
     adapted = bind.connection.dbapi_connection
-    for script in sorted((MIGRATIONS / "sql" / name).glob("*.sql")):
+    folder = MIGRATIONS / "sql" / name
+    for script in [folder] if folder.is_file() else sorted(folder.glob("*.sql")):
         sql = script.read_text(encoding="utf-8")
         adapted.run_async(lambda raw, sql=sql: raw.execute(sql))  # type: ignore[union-attr]
 
@@ -122,7 +123,7 @@ from ours o join pg_constraint c on c.conrelid = o.oid
 union all
 select 'index ' || pg_get_indexdef(i.indexrelid) from ours o join pg_index i on i.indrelid = o.oid
 union all
-select 'trigger ' || pg_get_triggerdef(t.oid)
+select 'trigger ' || pg_get_triggerdef(t.oid) || case when t.tgenabled = 'O' then '' else ' switched off' end
 from ours o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
 union all
 select 'function ' || p.proname || ' ' || md5(p.prosrc)

@@ -187,7 +187,7 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
         answer = problem(PlainProblem(error.status_code, str(error.detail), codes.get(error.status_code, "http")))
         answer.headers.update(error.headers or {})
         return answer

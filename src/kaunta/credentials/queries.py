@@ -1,6 +1,7 @@
 """The credentials' SQL. Secrets are in the sealed columns only."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from kaunta.core.db import Connection
@@ -105,4 +106,45 @@ def fields(sealed: SealedCredential) -> tuple[object, ...]:
     return (
         sealed.credential_id, sealed.version, sealed.bar_id, sealed.environment, sealed.business_shortcode,
         sealed.till_number, sealed.consumer_key_enc, sealed.consumer_secret_enc, sealed.passkey_enc,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A present credentials row with its state."""
+
+    sealed: SealedCredential
+    is_active: bool
+    updated_at: datetime
+    test_status: str
+    tested_version: int | None
+    tested_at: datetime | None
+
+
+async def stored(db: Connection, bar_id: UUID) -> list[StoredRow]:
+    """A bar's credentials rows, sandbox last."""
+    rows = await db.fetch(
+        f"""
+        select {SEALED}, c.is_active, c.updated_at, c.test_status, c.tested_version, c.tested_at
+        from mpesa_credentials c
+        join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
+        where c.tenant_id = $1 order by c.environment
+        """,
+        bar_id,
+    )
+    state = ("is_active", "updated_at", "test_status", "tested_version", "tested_at")
+    return [
+        StoredRow(
+            sealed=SealedCredential(**{name: value for name, value in row.items() if name not in state}),
+            **{name: row[name] for name in state},
+        )
+        for row in rows
+    ]
+
+
+async def record_test(db: Connection, credential_id: UUID, status: str, at: datetime) -> None:
+    """What a test of the present version came to."""
+    await db.execute(
+        "update mpesa_credentials set test_status = $2, tested_version = version, tested_at = $3 where id = $1",
+        credential_id, status, at,
     )  # fmt: skip

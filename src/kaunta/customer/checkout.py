@@ -6,7 +6,7 @@ of the first, so they find its payment instead of starting another.
 
 import asyncio
 import contextlib
-import unicodedata
+import re
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,6 +35,8 @@ router = APIRouter(route_class=GuestRoute, include_in_schema=False)
 
 #: How long a guest's browser waits for Safaricom's answer before it is shown the page that says we are asking.
 PATIENCE_SECONDS = 1.5
+
+NUMBER_LIKE = re.compile(rf"[0-9+()./ -]{{1,{LONGEST}}}")
 
 
 class AtTill(NamedTuple):
@@ -173,9 +175,8 @@ def shillings(text: str) -> int | None:
 
 
 def presentable(phone: str) -> str:
-    """What was typed, to be corrected; a text that hides characters or is no number's length is dropped."""
-    hidden = any(unicodedata.category(character)[0] == "C" for character in phone)
-    return "" if hidden or len(phone) > LONGEST else phone
+    """What was typed, to be corrected; anything but the characters of a number is not shown again."""
+    return phone if NUMBER_LIKE.fullmatch(phone) else ""
 
 
 def field_of(error: KauntaError) -> str:

@@ -38,7 +38,7 @@ async def retry(rt: Runtime, pushes: Pushes, transaction_id: UUID, again: Again)
         Intent(
             tab_ref=old.tab_ref,
             phone=phone,
-            amount=again.amount or old.amount,
+            amount=old.amount if again.amount is None else again.amount,
             key=again.key,
             retry_of=transaction_id,
             acknowledge_unknown=again.acknowledge_unknown,

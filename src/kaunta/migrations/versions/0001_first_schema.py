@@ -1,13 +1,14 @@
-"""The first schema: bars, credentials, tabs, payments, history, guards, roles."""
+"""The first schema: bars, credentials, tabs, payments, history, guards, roles, the switch's guard."""
 
-from kaunta.core.migrate import run_sql_folder
+from kaunta.core.migrate import run_sql
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    run_sql_folder("0001")
+    run_sql("0001")
+    run_sql("guard/install.sql")
 
 
 def downgrade() -> None:

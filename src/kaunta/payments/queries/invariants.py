@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from kaunta.bars import queries as bar_queries
 from kaunta.core.db import Connection
 
 Offenders = list[dict[str, Any]]
@@ -170,6 +171,11 @@ async def closed_tabs_owe_nothing(db: Connection) -> Offenders:
     return [dict(row) for row in rows]
 
 
+async def switch_follows_credentials(db: Connection) -> Offenders:
+    """A bar's M-Pesa flag is what its credentials say."""
+    return [{"bar_id": bar_id} for bar_id in await bar_queries.out_of_sync(db, 20)]
+
+
 INVARIANTS: dict[str, Invariant] = {
     query.__name__: query
     for query in (
@@ -184,5 +190,6 @@ INVARIANTS: dict[str, Invariant] = {
         irregular_money_has_its_problem,
         applied_callbacks_have_payments,
         closed_tabs_owe_nothing,
+        switch_follows_credentials,
     )
 }

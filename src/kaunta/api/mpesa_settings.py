@@ -1,0 +1,161 @@
+"""The M-Pesa settings API (contract.md): read without secrets, changed all or nothing, tested without money.
+
+For the owner (a manager may switch on and off); a bar of somebody else does not exist here. Secrets go in and never
+come out.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from kaunta.access import sessions
+from kaunta.api.payments import STAFF_COOKIE, pushes
+from kaunta.bars import mpesa_settings as settings
+from kaunta.bars.mpesa_settings import Settings, Wanted
+from kaunta.bars.values import Environment
+from kaunta.core.errors import BadRequest, Forbidden, KauntaError, NotFound, SignInNeeded
+from kaunta.core.runtime import Runtime
+from kaunta.core.secret import Secret
+from kaunta.core.web import problem, runtime
+
+router = APIRouter(prefix="/api/mpesa-settings", tags=["settings"])
+
+Text = Annotated[str | None, Field(max_length=40)]
+SecretText = Annotated[SecretStr | None, Field(max_length=1_000)]
+
+
+class SettingsBody(BaseModel):
+    """The seeds' request. A secret that is absent or empty is kept."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+
+    bar_id: UUID = Field(alias="barId")
+    enabled: bool = Field(alias="mpesa_enabled", strict=True)
+    environment: Environment = Field(alias="mpesa_environment")
+    shortcode: Text = Field(alias="mpesa_business_shortcode", default=None)
+    till_number: Text = Field(alias="mpesa_till_number", default=None)
+    consumer_key: SecretText = Field(alias="mpesa_consumer_key", default=None)
+    consumer_secret: SecretText = Field(alias="mpesa_consumer_secret", default=None)
+    passkey: SecretText = Field(alias="mpesa_passkey", default=None)
+    confirm_production: Text = None
+
+    def wanted(self) -> Wanted:
+        def secret(value: SecretStr | None) -> Secret | None:
+            text = value.get_secret_value().strip() if value else ""
+            return Secret(text) if text else None
+
+        return Wanted(
+            enabled=self.enabled,
+            environment=self.environment,
+            business_shortcode=(self.shortcode or "").strip() or None,
+            till_number=(self.till_number or "").strip() or None,
+            consumer_key=secret(self.consumer_key),
+            consumer_secret=secret(self.consumer_secret),
+            passkey=secret(self.passkey),
+            confirm_production=self.confirm_production,
+        )
+
+
+class TestBody(SettingsBody):
+    """Stored credentials of an environment, or those given here."""
+
+    enabled: bool = Field(alias="mpesa_enabled", default=False)
+
+
+@router.get("")
+async def show(request: Request, bar_id: Annotated[UUID, Query(alias="barId")]) -> JSONResponse:
+    """A bar's settings; secrets show as fingerprints."""
+    rt = runtime(request)
+    await person(request, bar_id, "manager", "owner")
+    return JSONResponse(as_json(await settings.read_settings(rt, bar_id)), headers={"Cache-Control": "no-store"})
+
+
+@router.post("")
+async def save(request: Request, body: SettingsBody) -> JSONResponse:
+    """Store, switch and answer from what was committed; any failure changes nothing and says why."""
+    rt = runtime(request)
+    wanted = body.wanted()
+    try:
+        actor = await may_change(request, rt, body.bar_id, wanted)
+        saved = await settings.save_settings(rt, pushes(request).daraja, body.bar_id, wanted, by=actor)
+    except KauntaError as error:
+        return refused(error)
+    message = "M-Pesa is on." if saved.settings.enabled else "M-Pesa is off."
+    return JSONResponse(
+        {
+            "success": True,
+            "message": " ".join([message, *saved.settings.warnings]),
+            "sync_status": {
+                "credentials_updated": saved.sync.credentials_updated,
+                "bar_status_updated": saved.sync.bar_status_updated,
+            },
+            "settings": as_json(saved.settings),
+        }
+    )
+
+
+@router.post("/test")
+async def test(request: Request, body: TestBody) -> JSONResponse:
+    """Validate stored or given credentials with Safaricom; no money moves."""
+    rt = runtime(request)
+    actor = await person(request, body.bar_id, "owner")
+    steps = await settings.test_connection(rt, pushes(request).daraja, body.bar_id, body.wanted(), by=actor)
+    good = all(step.ok for step in steps)
+    return JSONResponse({"success": good, "message": steps[-1].detail, "steps": [asdict(step) for step in steps]})
+
+
+async def person(request: Request, bar_id: UUID, *roles: str) -> str:
+    """Who calls, if their role at this bar is one of these. A stranger learns nothing: 404."""
+    session = await sessions.session_of(runtime(request), request.cookies.get(STAFF_COOKIE))
+    if session is None:
+        raise SignInNeeded
+    membership = session.at(bar_id)
+    if membership is None:
+        raise NotFound("There is no such bar.")
+    if membership.role not in roles:
+        raise Forbidden
+    return f"staff:{session.account_id}"
+
+
+async def may_change(request: Request, rt: Runtime, bar_id: UUID, wanted: Wanted) -> str:
+    """The owner may change everything, a manager may switch on and off."""
+    actor = await person(request, bar_id, "manager", "owner")
+    present = await settings.read_settings(rt, bar_id)
+    if wanted.brings_credentials or present.environment != wanted.environment:
+        return await person(request, bar_id, "owner")
+    return actor
+
+
+def refused(error: KauntaError) -> JSONResponse:
+    """The problem, with the seeds' word that nothing was changed."""
+    if isinstance(error, BadRequest):
+        error.fields.setdefault("field", None)
+    error.fields["sync_status"] = {"credentials_updated": False, "bar_status_updated": False}
+    return problem(error)
+
+
+def as_json(found: Settings) -> dict[str, Any]:
+    return {
+        "barId": str(found.bar_id),
+        "mpesa_enabled": found.enabled,
+        "mpesa_environment": found.environment,
+        "warnings": list(found.warnings),
+        "credentials": [
+            {
+                "environment": row.environment,
+                "mpesa_business_shortcode": row.business_shortcode,
+                "mpesa_till_number": row.till_number,
+                "is_active": row.is_active,
+                "version": row.version,
+                "updated_at": row.updated_at.isoformat(),
+                "test_status": row.test_status,
+                "tested_at": row.tested_at.isoformat() if row.tested_at else None,
+                "fingerprints": row.fingerprints,
+            }
+            for row in found.credentials
+        ],
+    }

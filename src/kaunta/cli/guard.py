@@ -1,0 +1,60 @@
+"""`kaunta sync guard`: the trigger that keeps a bar's flag equal to its credentials, on any database with the two."""
+
+from typing import Annotated
+
+import typer
+
+from kaunta.cli.output import Exit, answer, run, settings
+
+app = typer.Typer(help="The database's guard over the M-Pesa switch.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def with_guard(what: str | None, as_json: bool) -> bool:
+    """Run a script of the guard's (None: none), and tell whether the guard is there."""
+    found = settings("database_url", as_json=as_json)
+
+    async def work() -> bool:
+        from kaunta.bars.queries import guard_triggers
+        from kaunta.core.db import connect
+        from kaunta.core.migrate import MIGRATIONS
+
+        url = found.database_direct_url or found.database_url
+        if url is None:
+            raise RuntimeError("settings() has checked for it")
+        async with connect(url.get_secret_value(), lock_timeout="5s", client_min_messages="warning") as db:
+            if what is not None:
+                script = (MIGRATIONS / "sql" / "guard" / f"{what}.sql").read_text(encoding="utf-8")
+                async with db.transaction():
+                    await db.execute(script)
+            return len(await guard_triggers(db)) == 3
+
+    return run(work, as_json=as_json)
+
+
+@app.command()
+def install(dry_run: DryRun = False, json: Json = False) -> None:
+    """Install the guard: from then on the flag follows the credentials, whoever writes. Repair first."""
+    there = with_guard(None if dry_run else "install", json)
+    says = "would be installed" if dry_run and not there else "installed"
+    answer({"installed": there, "dry_run": dry_run}, as_json=json, lines=[f"the guard is {says}"])
+
+
+@app.command()
+def remove(dry_run: DryRun = False, json: Json = False) -> None:
+    """Take the guard away again; nothing else changes."""
+    there = with_guard(None if dry_run else "remove", json)
+    answer(
+        {"installed": there, "dry_run": dry_run}, as_json=json, lines=["the guard is " + ("there" if there else "gone")]
+    )
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Is the guard there? Exit 3 where it is not."""
+    there = with_guard(None, json)
+    answer(
+        {"installed": there}, as_json=json, ok=there, lines=["the guard is " + ("installed" if there else "missing")]
+    )
+    raise typer.Exit(Exit.OK if there else Exit.FOUND_PROBLEMS)

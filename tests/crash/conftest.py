@@ -1,0 +1,64 @@
+"""The fixture `stage`, and the public address that a process, its successor and its successor's successor share."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kaunta.core.clock import ManualClock
+from kaunta.core.runtime import Runtime
+from kaunta.payments.initiate import Pushes
+from kaunta.settings import Settings
+from tests.crash.forks import Forks
+from tests.crash.stage import Stage
+from tests.plugins.prove import Proof
+from tests.support.bars import SeededBar
+from tests.support.door import Served, served
+from tests.support.safaricom import Safaricom
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """One process that forks, for all crash tests of a run."""
+    started = Forks.start(tmp_path_factory.mktemp("crash") / "errors")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def public_socket() -> Iterator[socket.socket]:
+    """Holds the address without listening, so that whoever listens next may bind it too."""
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+@pytest.fixture
+def stage(
+    settings: Settings,
+    clock: ManualClock,
+    rt: Runtime,
+    pushes: Pushes,
+    simulator: Safaricom,
+    bar: SeededBar,
+    forks: Forks,
+    full_numbers: bool,
+    proof: Proof,
+    request: pytest.FixtureRequest,
+) -> Iterator[Stage]:
+    """A bar whose program dies and is started again."""
+
+    @asynccontextmanager
+    async def restarted() -> AsyncIterator[Served]:
+        with socket.socket() as at:
+            at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            at.bind(("127.0.0.1", int(settings.public_url.rpartition(":")[2])))
+            async with served(settings, clock, at, worker=False) as running:
+                yield running
+
+    a_stage = Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full_numbers)
+    yield a_stage
+    name = request.node.originalname.removeprefix("test_").replace("_", " ")
+    proof(f"crash: {name}", f"{len(a_stage.died)} deaths over {len(a_stage.steps)} I/O steps, nothing lost")

@@ -1,0 +1,177 @@
+"""The house the machine lives in: one installation of Kaunta over its own database, a Safaricom beside it, one time.
+
+A crash ends everything the process had in hand (pushes under way, callbacks half understood, open transactions) and
+begins a new process on the same database and the same disk.
+"""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+from structlog.testing import capture_logs
+
+from kaunta.app import build, daraja_client
+from kaunta.core.clock import ManualClock
+from kaunta.core.db import connect
+from kaunta.core.entropy import Entropy
+from kaunta.core.outbound import Outbound
+from kaunta.core.runtime import Runtime, running
+from kaunta.payments.initiate import Pushes
+from kaunta.settings import Settings, load
+from kaunta.simulator.app import create_simulator
+from kaunta.simulator.host import Host
+from kaunta.simulator.options import SimulatorOptions
+from kaunta.simulator.simulator import Simulator
+from kaunta.simulator.testing import FRIDAY_EVENING
+from tests.plugins.databases import Databases
+from tests.support.bars import OpenTab, SeededBar, open_tab, seed_bar
+from tests.support.door import listening
+from tests.support.relay import Relay
+from tests.support.safaricom import SharedTime
+
+from .safaricom import Asked, Door, Post
+
+#: Real seconds after which whatever should go on by itself is stuck.
+STUCK_SECONDS = 20.0
+TABS = (700, 1_500)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all examples share: the loop, the cluster, and the figures that they add up to."""
+
+    runner: asyncio.Runner
+    databases: Databases
+    keyring_entry: str
+    password_hash: str
+    figures: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str, by: int = 1) -> None:
+        self.figures[what] = self.figures.get(what, 0) + by
+
+
+@dataclass(slots=True)
+class House:
+    """`at_hand` is what belongs to the process and dies with it; the rest outlives a crash."""
+
+    world: World
+    clock: ManualClock
+    post: Post
+    heard: list[Asked]
+    host: Host
+    relay: Relay
+    database_url: str
+    socket: socket.socket
+    settings: Settings
+    entropy: Entropy
+    eyes: "asyncpg.Connection[asyncpg.Record]"
+    outside: AsyncExitStack
+    logs: list[Any]
+    at_hand: AsyncExitStack = field(default_factory=AsyncExitStack)
+    rt: Runtime = field(init=False)
+    pushes: Pushes = field(init=False)
+    bars: list[SeededBar] = field(default_factory=list)
+    tabs: list[OpenTab] = field(default_factory=list)
+
+    @property
+    def simulator(self) -> Simulator:
+        return self.host.simulator
+
+    async def start(self) -> None:
+        """A process begins."""
+        self.at_hand = AsyncExitStack()
+        enter = self.at_hand.enter_async_context
+        self.rt = await enter(running(self.settings, listen=False, clock=self.clock, entropy=self.entropy))
+        self.pushes = Pushes(daraja_client(self.settings, await enter(Outbound()), self.clock))
+        await enter(listening(build(self.rt, self.pushes), self.socket))
+
+    async def crash(self) -> None:
+        """The process dies where it stands, and another begins."""
+        self.rt.db.terminate()
+        await self.end_tasks()
+        await self.at_hand.aclose()
+        self.world.count("crashes")
+        await self.start()
+
+    async def end_tasks(self) -> None:
+        tasks = list(self.pushes.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.pushes.daraja.close()
+
+    async def close(self) -> None:
+        await self.end_tasks()
+        await self.at_hand.aclose()
+        await self.outside.aclose()
+
+    @property
+    def held(self) -> int:
+        """Pushes that Safaricom has and does not answer before its time moves on."""
+        return sum(each.lane.startswith("pause") and not each.dropped for each in self.simulator.agenda.errands)
+
+    async def quiet(self) -> None:
+        """Everything that can go on by itself has: what is left waits for Safaricom's time."""
+        await self.until(lambda: len(self.pushes.tasks) <= self.held)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(STUCK_SECONDS):
+            while not holds():
+                await asyncio.sleep(0.0005)
+
+    async def passes(self, seconds: float) -> None:
+        """Time passes for everybody."""
+        await self.simulator.advance(seconds)
+        await self.quiet()
+
+
+async def open_house(world: World) -> House:
+    """A new database, a new Safaricom, two bars and four tabs that are owed for, on a Friday evening."""
+    outside = AsyncExitStack()
+    folder = Path(outside.enter_context(tempfile.TemporaryDirectory(prefix="kaunta-machine-")))
+    logs = outside.enter_context(capture_logs())
+    structlog.contextvars.clear_contextvars()
+    database_url = await outside.enter_async_context(world.databases.fresh())
+    eyes = await outside.enter_async_context(connect(database_url))
+    relay = Relay(database_url)
+    await relay.mend()
+    outside.push_async_callback(relay.end)
+    clock, post, heard = ManualClock(FRIDAY_EVENING), Post(), list[Asked]()
+    simulator = create_simulator(SimulatorOptions(seed=1), clock=SharedTime(clock), courier=post)
+    simulator.add_middleware(Door, heard=heard)
+    host = Host(simulator)
+    await host.open()
+    outside.push_async_callback(host.close)
+    bound = outside.enter_context(socket.socket())
+    bound.bind(("127.0.0.1", 0))
+    settings = load(
+        {
+            "KAUNTA_MODE": "development",
+            "KAUNTA_DATABASE_URL": relay.url,
+            "KAUNTA_KEYS": world.keyring_entry,
+            "KAUNTA_PUBLIC_URL": f"http://127.0.0.1:{bound.getsockname()[1]}",
+            "KAUNTA_DARAJA_SANDBOX_URL": host.url,
+            "KAUNTA_DARAJA_PRODUCTION_URL": host.url,
+            "KAUNTA_CALLBACK_SOURCES": "off",
+            "KAUNTA_QUERIES_PER_MINUTE": "1000",
+            "KAUNTA_DATA_FOLDER": str(folder / "data"),
+            "KAUNTA_SPOOL_FOLDER": str(folder / "spool"),
+        },
+        needs=("mode", "database_url", "keys"),
+    )
+    entropy = Entropy.seeded(1)
+    house = House(
+        world, clock, post, heard, host, relay, database_url, bound, settings, entropy, eyes, outside, logs
+    )  # fmt: skip
+    await house.start()
+    house.bars = [await seed_bar(house.rt, name, world.password_hash) for name in ("Mama Njeri's Bar", "Kwa Otieno")]
+    house.tabs = [bar.tab for bar in house.bars]
+    house.tabs += [await open_tab(house.rt, house.bars[0].id, owed, house.bars[0].waiter.account_id) for owed in TABS]
+    return house

@@ -1,0 +1,124 @@
+"""Safaricom as the machine has it: a simulator whose door is listened at and whose letters may be kept back.
+
+What arrived at its door is the truth about our pushes ("never two"); what left as a letter, and was answered 200, is
+the truth about what we were told.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kaunta.simulator.courier import HttpCourier
+from kaunta.simulator.pushes import Message as Letter
+
+PUSH, QUERY = "/mpesa/stkpush/v1/processrequest", "/mpesa/stkpushquery/v1/query"
+#: The one refusal after which a push may be sent again.
+TOKEN_REFUSED = "Invalid Access Token"
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that arrived at Safaricom's door. `about`: a push's callback address, a query's CheckoutRequestID;
+    `order`: the letters that had been delivered before; `answer`: the JSON object it got, if it got one."""
+
+    path: str
+    about: str
+    status: int | None = None
+    answer: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def token_refused(self) -> bool:
+        return self.answer.get("errorMessage") == TOKEN_REFUSED
+
+    @property
+    def refused(self) -> bool:
+        """In Daraja's own words: not a gateway's page, not silence."""
+        return "errorCode" in self.answer or "fault" in self.answer
+
+
+class Door:
+    """ASGI around the simulator: hears what is asked and what is answered, and changes neither."""
+
+    def __init__(self, app: ASGIApp, heard: list[Asked]) -> None:
+        self.app = app
+        self.heard = heard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in (PUSH, QUERY):
+            await self.app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        said = json.loads(body)
+        asked = Asked(scope["path"], str(said.get("CallBackURL") or said.get("CheckoutRequestID")))
+        self.heard.append(asked)
+        unread = [{"type": "http.request", "body": body, "more_body": False}]
+        answered = bytearray()
+
+        async def replay() -> Message:
+            return unread.pop() if unread else await receive()
+
+        async def listen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                asked.status = message["status"]
+            answered.extend(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                asked.answer = object_in(bytes(answered))
+            await send(message)
+
+        await self.app(scope, replay, listen)
+
+
+def object_in(body: bytes) -> dict[str, object]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def token_of(url: str) -> str:
+    """The secret at the end of a callback address."""
+    return url.rpartition("/")[2]
+
+
+class Post:
+    """Safaricom's letters: delivered as they come, or kept back for the machine to deliver in any order.
+
+    `told`: every letter that was answered 200, by (token, body), as often as it was; `turned_away`: those that were
+    answered 503 and must therefore be on our disk.
+    """
+
+    def __init__(self) -> None:
+        self.http = HttpCourier()
+        self.keeps_back = False
+        self.letters: list[Letter] = []
+        self.kept: list[Letter] = []
+        self.lost: list[Letter] = []
+        self.told: Counter[tuple[str, bytes]] = Counter()
+        self.turned_away: Counter[tuple[str, bytes]] = Counter()
+
+    async def deliver(self, message: Letter, timeout: float) -> int | str:
+        """The simulator hands over a letter."""
+        self.letters.append(message)
+        if self.keeps_back:
+            self.kept.append(message)
+            return "kept back"
+        return await self.send(message, timeout)
+
+    async def send(self, letter: Letter, timeout: float = 10.0) -> int | str:
+        outcome = await self.http.deliver(letter, timeout)
+        if outcome == 200:
+            self.told[token_of(letter.url), letter.body] += 1
+        elif outcome == 503:
+            self.turned_away[token_of(letter.url), letter.body] += 1
+        return outcome
+
+    async def close(self) -> None:
+        await self.http.close()
