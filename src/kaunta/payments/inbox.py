@@ -148,7 +148,8 @@ def event_of(rt: Runtime, callback: StkCallback) -> Event:
     match explain(code).kind:
         case ResultKind.SUCCESS:
             if callback.receipt:
-                return Paid(callback.receipt, callback.amount)
+                # Receipts are kept in capitals, so that one code is one receipt however it is written.
+                return Paid(callback.receipt.upper(), callback.amount)
             return SaidPaid(Source.CALLBACK, rt.clock.now(), patience(rt, AGREEMENT_SECONDS))
         case ResultKind.FINAL:
             return Declined(code, Source.CALLBACK)

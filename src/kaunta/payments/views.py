@@ -38,6 +38,7 @@ class PaymentView:
     tab_number: int
     tab_status: str
     table_label: str | None
+    table_code: str | None
     tab_balance: int
     reference: str
     receipt_ref: str
@@ -184,6 +185,7 @@ def view(rt: Runtime, row: PaymentRow, phone: bytes | None) -> PaymentView:
         tab_number=row.tab_number,
         tab_status=row.tab_status,
         table_label=row.table_label,
+        table_code=row.table_code,
         tab_balance=row.tab_balance,
         reference=row.reference,
         receipt_ref=row.receipt_ref,

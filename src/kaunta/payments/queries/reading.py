@@ -34,7 +34,7 @@ async def original(db: Connection, transaction_id: UUID) -> Original | None:
 PAYMENT = """
     select p.id, p.bar_id, b.name as bar_name, b.slug as bar_slug,
            coalesce(b.mpesa_business_name, b.name) as business_name, p.tab_id, t.ref as tab_ref, t.tab_number,
-           t.status as tab_status, c.label as table_label,
+           t.status as tab_status, c.label as table_label, c.code as table_code,
            (select coalesce(sum(o.total), 0)::int from tab_orders o where o.tab_id = t.id and o.status = 'confirmed')
            - (select coalesce(sum(l.amount), 0)::int from tab_payments l where l.tab_id = t.id) as tab_balance,
            p.reference, p.receipt_ref, p.status::text as status, p.irregularities, p.amount,
@@ -60,6 +60,7 @@ class PaymentRow:
     tab_number: int
     tab_status: str
     table_label: str | None
+    table_code: str | None
     tab_balance: int
     reference: str
     receipt_ref: str

@@ -1,0 +1,309 @@
+"""The Migration Service's SQL, for a database that need not be ours.
+
+All it counts on is `bars(id, mpesa_enabled)` and `mpesa_credentials(tenant_id, is_active)`. Which of the optional
+columns are there, and whether the two ids are of one type, chooses among the named fragments below; nothing else is
+ever composed. Ids travel as the driver gives them, so that uuid, integer and text are all the same here.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from kaunta.core.db import Connection
+
+BarId: TypeAlias = UUID | int | str
+
+#: How long a repair waits for somebody else's lock, and how long one statement of it may take.
+LOCK_TIMEOUT = "2s"
+STATEMENT_TIMEOUT = "60s"
+ROWS_A_FETCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What this database's two tables have beyond the least, and what this login may do there."""
+
+    bar_environment: bool
+    credentials_environment: bool
+    bar_updated_at: bool
+    credentials_updated_at: bool
+    #: Whether `tenant_id = id` is an expression; else both are compared as text.
+    one_id_type: bool
+    may_write: bool
+    may_lock_credentials: bool
+    #: Row-level security would hide rows from this login.
+    rows_hidden: bool
+
+    @property
+    def environments(self) -> bool:
+        """Whether a row of credentials can be matched to its bar by environment."""
+        return self.bar_environment and self.credentials_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A bar whose flag is not right beyond doubt. `authority` None: two rows, and neither is the one that counts."""
+
+    bar_id: BarId
+    flag: bool | None
+    authority: bool | None
+    mismatched: bool
+    last_updated: datetime | None
+
+    @property
+    def differs(self) -> bool:
+        return self.authority is not None and self.flag is not self.authority
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many bars there are, and how many of each kind that needs a look."""
+
+    bars: int
+    inconsistent: int
+    ambiguous: int
+    would_disable: int
+    mismatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a locked bar. `complete` False: one of its credentials rows is held by another transaction."""
+
+    bar_id: BarId
+    authority: bool | None
+    complete: bool
+    written: bool
+
+
+# --- fragments ---
+
+SAME_ID = "c.tenant_id = b.id"
+SAME_ID_AS_TEXT = "c.tenant_id::text = b.id::text"
+OF_THESE_BARS = "c.tenant_id = any($1)"
+OF_THESE_BARS_AS_TEXT = "c.tenant_id::text in (select b.id::text from bars b where b.id = any($1))"
+SAME_ENVIRONMENT = "c.environment::text = b.mpesa_environment::text"
+NEVER = "false"
+HELD = "for share skip locked"
+
+
+def same_id(shape: Shape) -> str:
+    return SAME_ID if shape.one_id_type else SAME_ID_AS_TEXT
+
+
+def of_these_bars(shape: Shape) -> str:
+    return OF_THESE_BARS if shape.one_id_type else OF_THESE_BARS_AS_TEXT
+
+
+def authority(shape: Shape) -> str:
+    """One row counts whatever its environment; of several, the one of the bar's environment; else nobody knows."""
+    same = SAME_ENVIRONMENT if shape.environments else NEVER
+    return f"""
+        case when count(c.tenant_id) = 0 then false
+             when count(c.tenant_id) = 1 then coalesce(bool_or(c.is_active), false)
+             when count(c.tenant_id) filter (where {same}) = 1
+             then coalesce(bool_or(c.is_active) filter (where {same}), false)
+        end
+    """
+
+
+def mismatched(shape: Shape) -> str:
+    """The only row is of another environment: it counts all the same, and a person should know."""
+    return (
+        f"count(c.tenant_id) = 1 and not coalesce(bool_or({SAME_ENVIRONMENT}), true)" if shape.environments else NEVER
+    )
+
+
+def last_updated(shape: Shape) -> str:
+    return {
+        (True, True): "greatest(b.updated_at::timestamptz, max(c.updated_at::timestamptz))",
+        (True, False): "b.updated_at::timestamptz",
+        (False, True): "max(c.updated_at::timestamptz)",
+        (False, False): "null::timestamptz",
+    }[shape.bar_updated_at, shape.credentials_updated_at]
+
+
+def grouping(shape: Shape) -> str:
+    """Every column of the bar that is used: its id need not be declared a key."""
+    return (
+        "b.id, b.mpesa_enabled"
+        + (", b.mpesa_environment" if shape.bar_environment else "")
+        + (", b.updated_at" if shape.bar_updated_at else "")
+    )
+
+
+def judged(shape: Shape, *, one_bar: bool) -> str:
+    """Each bar with its flag and what it should be."""
+    return f"""
+        select b.id as bar_id, b.mpesa_enabled as flag, {authority(shape)} as authority,
+               {mismatched(shape)} as mismatched, {last_updated(shape)} as last_updated
+        from bars b left join mpesa_credentials c on {same_id(shape)}
+        {"where b.id = $1" if one_bar else ""}
+        group by {grouping(shape)}
+    """
+
+
+# --- what the database is like ---
+
+COLUMNS = """
+    select a.attrelid = to_regclass('bars') as of_bars, a.attname::text as name, format_type(a.atttypid, null) as type
+    from pg_attribute a
+    where a.attrelid in (to_regclass('bars'), to_regclass('mpesa_credentials')) and a.attnum > 0 and not a.attisdropped
+"""
+
+
+async def columns(db: Connection) -> tuple[dict[str, str], dict[str, str]]:
+    """Type by name of the columns of `bars` and of `mpesa_credentials`; empty where there is no such table."""
+    rows = await db.fetch(COLUMNS)
+    return (
+        {row["name"]: row["type"] for row in rows if row["of_bars"]},
+        {row["name"]: row["type"] for row in rows if not row["of_bars"]},
+    )
+
+
+async def shape(db: Connection, bars: dict[str, str], credentials: dict[str, str]) -> Shape:
+    """What of the optional there is, from the tables' columns."""
+    may = await db.fetchrow(
+        """
+        select has_column_privilege('bars', 'mpesa_enabled', 'update') as may_write,
+               has_any_column_privilege('mpesa_credentials', 'update') as may_lock_credentials,
+               row_security_active('bars') or row_security_active('mpesa_credentials') as rows_hidden
+        """
+    )
+    return Shape(
+        bar_environment="mpesa_environment" in bars,
+        credentials_environment="environment" in credentials,
+        bar_updated_at=bars.get("updated_at", "").startswith("timestamp"),
+        credentials_updated_at=credentials.get("updated_at", "").startswith("timestamp"),
+        one_id_type=await ids_compare(db),
+        **dict(may or {}),
+    )
+
+
+async def ids_compare(db: Connection) -> bool:
+    """Whether PostgreSQL can compare the two ids as they are."""
+    try:
+        await db.execute(f"select from bars b join mpesa_credentials c on {SAME_ID} where false")
+    except asyncpg.UndefinedFunctionError:
+        return False
+    return True
+
+
+async def bar_named(db: Connection, spellings: Sequence[str]) -> BarId | None:
+    """The id of a bar as the driver has it, from ways to write it."""
+    found: BarId | None = await db.fetchval("select b.id from bars b where b.id::text = any($1::text[])", spellings)
+    return found
+
+
+# --- reading ---
+
+
+async def reading_may_take_long(db: Connection) -> None:
+    """In the reading transaction: no limit of the login's or the database's cuts a long list short."""
+    await db.execute(
+        "select set_config('statement_timeout', '0', true),"
+        " set_config('idle_in_transaction_session_timeout', '0', true), set_config('row_security', 'off', true)"
+    )
+
+
+async def stream_judged(db: Connection, shape: Shape, bar_id: BarId | None) -> AsyncGenerator[Judged, None]:
+    """Every bar that needs a look, in the caller's transaction; a thousand rows are in memory at a time."""
+    sql = f"""
+        select * from ({judged(shape, one_bar=bar_id is not None)}) j
+        where flag is distinct from authority or authority is null or mismatched
+    """
+    given = () if bar_id is None else (bar_id,)
+    async for row in db.cursor(sql, *given, prefetch=ROWS_A_FETCH):
+        yield Judged(**row)
+
+
+async def counts(db: Connection, shape: Shape, bar_id: BarId | None) -> Counts:
+    """How many bars there are of each kind."""
+    sql = f"""
+        select count(*) as bars,
+               count(*) filter (where authority is not null and flag is distinct from authority) as inconsistent,
+               count(*) filter (where authority is null) as ambiguous,
+               count(*) filter (where flag and not authority) as would_disable,
+               count(*) filter (where mismatched) as mismatched
+        from ({judged(shape, one_bar=bar_id is not None)}) j
+    """
+    row = await db.fetchrow(sql, *(() if bar_id is None else (bar_id,)))
+    return Counts(**dict(row or {}))
+
+
+async def orphaned(db: Connection, shape: Shape) -> int:
+    """Credentials whose bar is not there."""
+    sql = f"select count(*) from mpesa_credentials c where not exists (select from bars b where {same_id(shape)})"
+    return int(await db.fetchval(sql))
+
+
+# --- repairing ---
+
+
+async def writing_is_short(db: Connection) -> None:
+    """In a repair's transaction: nobody waits long for it, it waits for nobody long, and every error comes at once."""
+    await db.execute(
+        f"select set_config('lock_timeout', '{LOCK_TIMEOUT}', true), set_config('row_security', 'off', true),"
+        f" set_config('statement_timeout', '{STATEMENT_TIMEOUT}', true)"
+    )
+    await db.execute("set constraints all immediate")
+
+
+async def lock_bars(db: Connection, bar_ids: Sequence[BarId]) -> dict[BarId, bool | None]:
+    """Hold those of the bars that nobody else holds; the flag of each. Never waits for a row."""
+    rows = await db.fetch(
+        "select b.id, b.mpesa_enabled from bars b where b.id = any($1) for no key update skip locked", bar_ids
+    )
+    return {row["id"]: row["mpesa_enabled"] for row in rows}
+
+
+async def bars_present(db: Connection, bar_ids: Sequence[BarId]) -> set[BarId]:
+    """Those of the bars that exist."""
+    return {row["id"] for row in await db.fetch("select b.id from bars b where b.id = any($1)", bar_ids)}
+
+
+async def write_flags(db: Connection, shape: Shape, bar_ids: Sequence[BarId], allow_disable: bool) -> list[Written]:
+    """Bring the flags of locked bars to their authority, which is read here and now.
+
+    A statement of its own after the lock, with a snapshot of its own: what the lock's former holder committed is seen.
+    The credentials are held too, so that a plain update of one cannot pass between our reading and our commit.
+    """
+    held_environment = ", c.environment" if shape.credentials_environment else ""
+    sql = f"""
+        with held as materialized (
+            select c.tenant_id, c.is_active{held_environment} from mpesa_credentials c where {of_these_bars(shape)}
+            {HELD if shape.may_lock_credentials else ""}
+        ), seen as (
+            select b.id, count(c.tenant_id) as rows from bars b left join mpesa_credentials c on {same_id(shape)}
+            where b.id = any($1) group by b.id
+        ), judged as (
+            select b.id, {authority(shape)} as authority, count(c.tenant_id) as rows
+            from bars b left join held c on {same_id(shape)} where b.id = any($1) group by {grouping(shape)}
+        ), written as (
+            update bars b
+            set mpesa_enabled = j.authority{", updated_at = now()" if shape.bar_updated_at else ""}
+            from judged j join seen s using (id)
+            where b.id = j.id and j.rows = s.rows and b.mpesa_enabled is distinct from j.authority
+              and j.authority is not null and ($2 or j.authority or b.mpesa_enabled is not true)
+            returning b.id
+        )
+        select j.id as bar_id, j.authority, j.rows = s.rows as complete, w.id is not null as written
+        from judged j join seen s using (id) left join written w on w.id = j.id
+    """
+    return [Written(**row) for row in await db.fetch(sql, bar_ids, allow_disable)]
+
+
+async def wait_for_bar(db: Connection, bar_id: BarId) -> None:
+    """Come back when nobody holds the bar. Raises `LockNotAvailableError` after the lock timeout."""
+    await db.execute("select from bars b where b.id = $1 for no key update", bar_id)
+
+
+async def wait_for_credentials(db: Connection, shape: Shape, bar_id: BarId) -> None:
+    """Come back when nobody holds the bar's credentials. Raises `LockNotAvailableError` after the lock timeout."""
+    if shape.may_lock_credentials:
+        sql = f"select from mpesa_credentials c where {of_these_bars(shape)} for share"
+        await db.execute(sql, [bar_id])
