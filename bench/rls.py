@@ -5,30 +5,31 @@
 It starts a throw-away PostgreSQL with durable settings, migrates it with Kaunta's own migrations, fills it, and then
 takes callbacks through the functions the application uses: store the raw body, find the payment by its token, hold
 tab and payment, prove the receipt, write ledger, payment and event, finish the inbox row. Three ways take turns,
-round by round, so that whatever else the machine does is shared evenly:
+callback by callback in a shuffled order, so that whatever else the machine does meets all of them alike:
 
     none      as Kaunta is: `bar_id` in the queries, no policies
     context   the bar named at the start of each transaction, no policies: the price of naming alone
     policies  the same, with a policy on `bar_id` on every table that has one
 
-Policies apply to a login that owns nothing (a member of `kaunta_app`). A callback arrives without a bar, so its
-payment is found by a SECURITY DEFINER function that stands outside the policies. Needs Linux (/proc).
+Each way has a login of its own that owns nothing (a member of `kaunta_app`); the policies pass the first two by. A
+callback arrives without a bar, so under policies its payment is found by a SECURITY DEFINER function that stands
+outside them. Needs Linux (/proc).
 """
 
 import argparse
 import asyncio
 import json
 import os
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from statistics import median
+from random import Random
+from statistics import mean, median
 from time import perf_counter
-from uuid import UUID
 
 import asyncpg
 
@@ -48,21 +49,22 @@ from kaunta.settings import load
 FILL = Path(__file__).with_name("rls_fill.sql")
 POLICIES = Path(__file__).with_name("rls_policies.sql")
 WAYS = ("none", "context", "policies")
-#: More payments than any round takes, made before it begins.
-READY = 20_000
+#: Payments that wait for their callbacks when a round begins: more than any round takes.
+READY = 30_000
 TICKS = os.sysconf("SC_CLK_TCK")
+
+Runtimes = dict[str, Runtime]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One way's turn. CPU in microseconds a callback: of the server's processes, and of this program."""
+    """One way's share of a round. `per_second`: callbacks one client would take alone; CPU of the server's backends."""
 
     way: str
     callbacks: int
     per_second: float
     median_ms: float
     server_cpu_us: float
-    client_cpu_us: float
 
 
 def body_of(number: int) -> bytes:
@@ -113,14 +115,6 @@ async def make_ready(owner: "asyncpg.Connection[asyncpg.Record]", rt: Runtime, f
     await owner.execute("checkpoint")
 
 
-async def set_policies(owner: "asyncpg.Connection[asyncpg.Record]", *, on: bool) -> None:
-    """Switch every policy on or off; the policies themselves stay."""
-    tables = await owner.fetch("select distinct tablename from pg_policies where schemaname = 'public'")
-    for row in tables:
-        verb = "enable" if on else "disable"
-        await owner.execute(f"alter table {row['tablename']} {verb} row level security")
-
-
 async def find(db: Connection, way: str, hashed: bytes) -> transactions.Place:
     """The payment of a token: under policies by the function that stands outside them."""
     if way == "policies":
@@ -154,53 +148,44 @@ async def take(rt: Runtime, way: str, hashed: bytes, body: bytes) -> Applied:
     return applied
 
 
-async def one_round(
-    rt: Runtime, postmaster: int, way: str, numbers: Iterator[int], clients: int, seconds: float
-) -> Round:
-    """`clients` callbacks at a time for `seconds`."""
-    latencies: list[float] = []
+async def one_round(runtimes: Runtimes, numbers: Iterator[int], clients: int, seconds: float) -> list[Round]:
+    """`clients` callbacks at a time for `seconds`, each client going round the ways in a new order every time."""
+    latencies: dict[str, list[float]] = {way: [] for way in WAYS}
     end = perf_counter() + seconds
 
-    async def client() -> None:
+    async def client(order: Random) -> None:
         while perf_counter() < end:
-            number = next(numbers)
-            begun = perf_counter()
-            await take(rt, way, token_of(number), body_of(number))
-            latencies.append(perf_counter() - begun)
+            for way in order.sample(WAYS, len(WAYS)):
+                number = next(numbers)
+                begun = perf_counter()
+                await take(runtimes[way], way, token_of(number), body_of(number))
+                latencies[way].append(perf_counter() - begun)
 
-    server, own, begun = server_cpu(postmaster), own_cpu(), perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    taken = len(latencies)
-    return Round(
-        way=way,
-        callbacks=taken,
-        per_second=taken / (perf_counter() - begun),
-        median_ms=median(latencies) * 1e3,
-        server_cpu_us=(server_cpu(postmaster) - server) / taken * 1e6,
-        client_cpu_us=(own_cpu() - own) / taken * 1e6,
-    )
+    before = {way: await backends_cpu(rt) for way, rt in runtimes.items()}
+    await asyncio.gather(*(client(Random(seed)) for seed in range(clients)))  # noqa: S311 - an order, not a secret
+    results = []
+    for way, rt in runtimes.items():
+        used = sum(cpu - before[way].get(pid, 0) for pid, cpu in (await backends_cpu(rt)).items())
+        taken = latencies[way]
+        results.append(Round(way, len(taken), 1 / mean(taken), median(taken) * 1e3, used / len(taken) * 1e6))
+    return results
 
 
-def server_cpu(postmaster: int) -> float:
-    """CPU seconds of the server and all its processes, those that have ended included (proc(5))."""
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
-    # utime and stime; of the postmaster also those of the children it has waited for.
-    return (cpu_ticks(postmaster, 4) + sum(cpu_ticks(int(child), 2) for child in children)) / TICKS
+async def backends_cpu(rt: Runtime) -> dict[int, float]:
+    """CPU seconds that each backend of this login has used, in user and system mode (proc(5))."""
+    async with rt.db.acquire() as db:
+        rows = await db.fetch("select pid from pg_stat_activity where usename = current_user")
+    return {row["pid"]: cpu_of(row["pid"]) for row in rows}
 
 
-def cpu_ticks(pid: int, fields: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in stat[11 : 11 + fields])
+def cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def own_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-async def foreign_receipt(rt: Runtime, way: str, numbers: Iterator[int], other: Iterator[int]) -> str:
+async def foreign_receipt(rt: Runtime, way: str, numbers: Iterator[int]) -> str:
     """What becomes of a callback whose receipt another bar has booked: the case no bar can see by itself."""
-    first, second = next(numbers), next(other)
+    first, second = next(numbers), next(numbers)
     await take(rt, way, token_of(first), body_of(first))
     body = body_of(second).replace(f"T{second:09d}".encode(), f"T{first:09d}".encode())
     try:
@@ -210,58 +195,56 @@ async def foreign_receipt(rt: Runtime, way: str, numbers: Iterator[int], other: 
     return f"shown to a person: {applied.decision.reason}"
 
 
-async def measure(
-    url: str, postmaster: int, clients: int, rounds: int, seconds: float
-) -> tuple[list[Round], dict[str, str]]:
+async def measure(url: str, clients: int, rounds: int, seconds: float) -> tuple[list[Round], dict[str, str]]:
     await upgrade(url)
     owner: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
     await owner.execute(FILL.read_text(encoding="utf-8"))
     await owner.execute("vacuum analyze")
     await owner.execute(POLICIES.read_text(encoding="utf-8"))
-    host = url.rpartition("@")[2]
-    settings = load(
-        {
-            "KAUNTA_DATABASE_URL": f"postgresql://bench:bench@{host}",
-            "KAUNTA_DATABASE_POOL": str(clients),
-            "KAUNTA_KEYS": generate_entry(Entropy(), "bench"),
-        }
-    )
-    results: list[Round] = []
-    async with running(settings, listen=False) as rt:
-        bars: list[UUID] = [row["id"] for row in await owner.fetch("select id from bars")]
-        for bar in bars:
-            await rt.keys.current(bar)
-        first = 1
-        for turn in range(-1, rounds):
-            for way in WAYS:
-                await set_policies(owner, on=way == "policies")
-                await make_ready(owner, rt, first)
-                done = await one_round(rt, postmaster, way, count(first), clients, 2 if turn < 0 else seconds)
-                first += READY
-                # The first turn of each way only warms up.
-                results += [done] if turn >= 0 else []
-        found = {}
-        for way in ("none", "policies"):
-            await set_policies(owner, on=way == "policies")
-            await make_ready(owner, rt, first)
-            found[way] = await foreign_receipt(rt, way, count(first), count(first + 1))
-            first += READY
+    keys = generate_entry(Entropy(), "bench")
+    async with AsyncExitStack() as stack:
+        runtimes: Runtimes = {}
+        for way in WAYS:
+            settings = load(
+                {
+                    "KAUNTA_DATABASE_URL": f"postgresql://bench_{way}:bench@{url.rpartition('@')[2]}",
+                    "KAUNTA_DATABASE_POOL": str(clients),
+                    "KAUNTA_KEYS": keys,
+                }
+            )
+            runtimes[way] = await stack.enter_async_context(running(settings, listen=False))
+        for row in await owner.fetch("select id from bars"):
+            await runtimes["none"].keys.current(row["id"])
+        for rt in runtimes.values():
+            # Keys are made before a transaction names its bar, which policies would not have.
+            rt.keys.by_month.update(runtimes["none"].keys.by_month)
+        results: list[Round] = []
+        # The first round only warms up.
+        for turn in range(rounds + 1):
+            first = 1 + turn * READY
+            await make_ready(owner, runtimes["none"], first)
+            done = await one_round(runtimes, count(first), clients, seconds if turn else 3)
+            results += done if turn else []
+        first += READY
+        await make_ready(owner, runtimes["none"], first)
+        found = {way: await foreign_receipt(runtimes[way], way, count(first + 2 * i)) for i, way in enumerate(WAYS)}
     await owner.close()
     return results, found
 
 
 def report(results: list[Round], found: dict[str, str]) -> Iterator[str]:
-    """The table of medians, line by line."""
-    yield f"{'way':<10}{'callbacks/s':>12}{'median ms':>11}{'server µs':>11}{'program µs':>12}"
+    """Medians over the rounds; beside each the median of its ratio to `none` in the same round."""
+    by_way = {way: [result for result in results if result.way == way] for way in WAYS}
+    columns = {"per_second": "callbacks/s", "median_ms": "median ms", "server_cpu_us": "server CPU µs"}
+    yield f"{'way':<10}" + "".join(f"{title:>24}" for title in columns.values())
     for way in WAYS:
-        of_way = [result for result in results if result.way == way]
-        yield (
-            f"{way:<10}"
-            f"{median(r.per_second for r in of_way):>12.0f}"
-            f"{median(r.median_ms for r in of_way):>11.2f}"
-            f"{median(r.server_cpu_us for r in of_way):>11.0f}"
-            f"{median(r.client_cpu_us for r in of_way):>12.0f}"
-        )
+        cells = []
+        for name in columns:
+            pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(by_way[way], by_way["none"], strict=True)]
+            ratios = sorted(mine / theirs for mine, theirs in pairs)
+            spread = f"{median(ratios):.3f} [{ratios[0]:.2f} … {ratios[-1]:.2f}]"
+            cells.append(f"{median(mine for mine, _ in pairs):>8.1f} {spread}")
+        yield f"{way:<10}" + "".join(f"{cell:>24}" for cell in cells)
     for way, outcome in found.items():
         yield f"a receipt that another bar has booked, {way}: {outcome}"
 
@@ -270,7 +253,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The cost of row-level security on the callback path.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--json", type=Path, help="write every round here as well")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kaunta-bench-") as folder:
@@ -279,12 +262,7 @@ def main() -> None:
         )
         postgres.start()
         try:
-            postmaster = postgres.server_pid()
-            if postmaster is None:
-                raise RuntimeError("the server has no process")
-            results, found = asyncio.run(
-                measure(postgres.url(), postmaster, wanted.clients, wanted.rounds, wanted.seconds)
-            )
+            results, found = asyncio.run(measure(postgres.url(), wanted.clients, wanted.rounds, wanted.seconds))
         finally:
             postgres.discard()
     sys.stdout.writelines(f"{line}\n" for line in report(results, found))

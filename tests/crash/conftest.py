@@ -35,7 +35,7 @@ def public_socket() -> Iterator[socket.socket]:
         yield bound
 
 
-@pytest.fixture
+@pytest.fixture(params=["share", pytest.param("full", marks=pytest.mark.prove)])
 def stage(
     settings: Settings,
     clock: ManualClock,
@@ -44,7 +44,6 @@ def stage(
     simulator: Safaricom,
     bar: SeededBar,
     forks: Forks,
-    full_numbers: bool,
     proof: Proof,
     request: pytest.FixtureRequest,
 ) -> Iterator[Stage]:
@@ -58,7 +57,7 @@ def stage(
             async with served(settings, clock, at, worker=False) as running:
                 yield running
 
-    a_stage = Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full_numbers)
+    a_stage = Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full=request.param == "full")
     yield a_stage
     name = request.node.originalname.removeprefix("test_").replace("_", " ")
     proof(f"crash: {name}", f"{len(a_stage.died)} deaths over {len(a_stage.steps)} I/O steps, nothing lost")

@@ -99,7 +99,5 @@ def environment(settings: Settings) -> dict[str, str]:
     said = {}
     for name in settings.model_fields_set:
         value = getattr(settings, name)
-        said[f"KAUNTA_{name.upper()}"] = str(
-            value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        )
+        said[f"KAUNTA_{name.upper()}"] = str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
     return said

@@ -13,13 +13,14 @@ from uuid import UUID
 from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
-from kaunta.payments import invariants
-from kaunta.payments.callback_url import token_hash
+from kaunta.payments import inbox
 from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.queries.inbox import Stored
 from kaunta.settings import Settings
 from kaunta.simulator.pushes import Push
 from kaunta.simulator.scenarios import Scenario
 from kaunta.worker import Worker
+from tests.crash.accounts import account_for, accounts_hold, token_of
 from tests.crash.forks import Ended, Forks
 from tests.crash.steps import CRASHED, Crash, Step
 from tests.support.bars import OpenTab, SeededBar, open_tab
@@ -27,8 +28,8 @@ from tests.support.safaricom import Safaricom
 
 #: Policy seconds between the worker's turns after a restart; together longer than five minutes and every lease.
 TURNS = (0, 21, 31, 31, 60, 200, 60, 300, 600)
-#: Places inside a transaction that an ordinary run tries beside the decisive ones.
-MORE = 2
+#: An ordinary run tries the decisive places, up to so many, and beside them a few within transactions.
+MOST, MORE = 12, 2
 
 
 @dataclass
@@ -39,22 +40,54 @@ class Scene:
     crash: Crash | None
     number: int
     ended: Ended | None = None
+    recovered: bool = False
 
     @property
     def phone(self) -> str:
         """A guest of the scene's own: prompts to one number are limited."""
-        return f"2547000{self.number:05d}"
+        return self.friend(0)
+
+    def friend(self, number: int) -> str:
+        """Another guest of the scene."""
+        return f"2547{number:02d}0{self.number:05d}"
 
     @property
     def crashed(self) -> bool:
         return self.ended is not None and self.ended.code == CRASHED
 
-    async def act(self, act: str, *, meanwhile: Callable[[], Awaitable[None]] | None = None, **said: Any) -> None:
+    async def act(self, act: str, **said: Any) -> None:
         """The process that may die does one thing."""
+        await self.perform(act, self.stage.settings, said)
+
+    async def serve(self, meanwhile: Callable[[], Awaitable[None]], settings: Settings | None = None) -> None:
+        """The process that may die answers requests while something happens."""
+        await self.perform("serve", settings or self.stage.settings, {}, meanwhile)
+
+    async def again(self, act: str, **said: Any) -> None:
+        """The same or another thing, in a process that lives."""
         stage = self.stage
-        now = stage.clock.now().isoformat()
-        self.ended = await stage.forks.run(act, stage.settings, now, self.crash, said, meanwhile)
+        ended = await stage.forks.run(act, stage.settings, stage.clock.now().isoformat(), None, said)
+        assert ended.code == 0, f"ended with {ended.code}:\n{stage.forks.last_words()}"
+
+    async def perform(
+        self,
+        act: str,
+        settings: Settings,
+        said: dict[str, Any],
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        stage = self.stage
+        self.ended = await stage.forks.run(act, settings, stage.clock.now().isoformat(), self.crash, said, meanwhile)
         assert self.ended.code in (0, CRASHED), f"ended with {self.ended.code}:\n{stage.forks.last_words()}"
+
+    async def recover(self) -> None:
+        """Somebody starts the program again, and everything must be right."""
+        self.recovered = True
+        try:
+            await self.stage.recover()
+            await self.stage.settle_accounts()
+        except AssertionError as wrong:
+            raise AssertionError(f"{wrong}\n(died {self.place})") from wrong
 
     @property
     def place(self) -> str:
@@ -85,13 +118,15 @@ class Stage:
         """The scene without a crash, then with one at every place. After each, the accounts are settled."""
         whole = Scene(self, None, 0)
         yield whole
-        await self.end(whole)
+        if not whole.recovered:
+            await whole.recover()
         assert whole.ended is not None and whole.ended.code == 0, "the scene never acted"
         self.steps = whole.ended.steps
         for number, crash in enumerate(self.places(), start=1):
             scene = Scene(self, crash, number)
             yield scene
-            await self.end(scene)
+            if not scene.recovered:
+                await scene.recover()
             if scene.crashed:
                 self.died.append(scene.place)
         # Two tasks of one process may take their steps in another order each time; the number hardly differs.
@@ -99,21 +134,15 @@ class Stage:
 
     def places(self) -> list[Crash]:
         """Every step, before and after; an ordinary run takes the decisive ones and a few within transactions."""
-        every = [Crash(step.number, when) for step in self.steps for when in ("before", "after")]
+        every = [(step, Crash(step.what, step.time, when)) for step in self.steps for when in ("before", "after")]
         if self.full:
-            return every
-        decisive = {step.number for step in self.steps if step.decisive}
-        rest = [crash for crash in every if crash.step not in decisive]
-        chosen = set(Random(len(every)).sample(rest, min(MORE, len(rest))))
-        return [crash for crash in every if crash.step in decisive or crash in chosen]
-
-    async def end(self, scene: Scene) -> None:
-        """Somebody starts the program again; afterwards everything must be right."""
-        try:
-            await self.recover()
-            await self.settle_accounts()
-        except AssertionError as wrong:
-            raise AssertionError(f"{wrong}\n(died {scene.place})") from wrong
+            return [crash for _, crash in every]
+        chance = Random(len(every))
+        chosen: set[Crash] = set()
+        for wanted, most in ((True, MOST), (False, MORE)):
+            places = [crash for step, crash in every if step.decisive is wanted]
+            chosen.update(chance.sample(places, min(most, len(places))))
+        return [crash for _, crash in every if crash in chosen]
 
     async def recover(self) -> None:
         """A web process and a worker on the same database: time passes until nothing is left to do."""
@@ -142,12 +171,24 @@ class Stage:
     async def tab(self, owed: int = 500) -> OpenTab:
         return await open_tab(self.rt, self.bar.id, owed, self.bar.waiter.account_id)
 
-    async def begin(self, scene: Scene, tab: OpenTab, scenario: str | Scenario = "paid") -> UUID:
+    async def begin(self, phone: str, tab: OpenTab, scenario: str | Scenario = "paid") -> UUID:
         """A payment on its way: its push is answered, nothing else has happened."""
-        self.simulator.simulator.queue_scenario(scenario, phone=scene.phone)
-        started = await initiate(self.rt, self.pushes, Intent(tab.ref, scene.phone, tab.owed))
+        self.simulator.simulator.queue_scenario(scenario, phone=phone)
+        started = await initiate(self.rt, self.pushes, Intent(tab.ref, phone, tab.owed))
         await started.answered()
         return started.transaction_id
+
+    def push(self) -> Push:
+        """The newest push, as Safaricom knows it."""
+        return next(reversed(self.simulator.simulator.pushes.values()))
+
+    async def store(self, push: Push) -> Stored:
+        """A callback that found nobody is stored after all: as if its process had died after the commit."""
+        return await inbox.receive(self.rt, push.messages[0].body, token_hash=token_of(push), source="127.0.0.1")
+
+    async def hear(self, push: Push) -> None:
+        """… and understood."""
+        await inbox.process(self.rt, await self.store(push), push.messages[0].body, token_of(push))
 
     async def overdue(self, tab: OpenTab) -> None:
         async with transaction(self.rt.db) as db:
@@ -173,49 +214,10 @@ class Stage:
 
     async def settle_accounts(self) -> None:
         """Every invariant holds; what Safaricom took and told is in the books once, or in front of a person."""
-        async with self.rt.db.acquire() as db:
-            broken = [finding for finding in await invariants.check_all(db) if not finding.ok]
-        assert not broken
         new = list(self.simulator.simulator.pushes.values())[self.settled :]
         self.settled += len(new)
-        references = [push.wanted.reference for push in new]
-        assert len(references) == len(set(references)), "a payment was pushed twice"
-        for push in new:
-            await self.account_for(push)
-        unprocessed = await self.rt.db.fetchval("select count(*) from mpesa_callbacks where processed_at is null")
-        assert unprocessed == 0
-        unsent = await self.rt.db.fetch(
-            "select reference from mpesa_transactions where failure_reason = 'not_sent' and bar_id = $1", self.bar.id
-        )
-        assert not {row["reference"] for row in unsent} & set(references), "what was sent is called not sent"
-
-    async def account_for(self, push: Push) -> None:
-        row = await self.rt.db.fetchrow(
-            """
-            select t.id, t.status::text as status, t.checkout_request_id_hash is not null as named,
-                   (select coalesce(sum(amount), 0) from tab_payments p where p.transaction_id = t.id) as booked,
-                   exists (select from problems where subject = t.id::text and closed_at is null) as shown
-            from mpesa_transactions t where bar_id = $1 and reference = $2
-            """,
-            self.bar.id,
-            push.wanted.reference,
-        )
-        assert row is not None, "a push went out for a payment that nobody wrote down"
-        token = token_hash(push.wanted.callback_url.rpartition("/")[2])
-        answers = [attempt.status for message in push.messages for attempt in message.attempts]
-        kept = await self.rt.db.fetchval("select count(*) from mpesa_callbacks where token_hash = $1", token)
-        # 503 says "not stored": then it lies in the spool, and is imported by now.
-        told = sum(answer in (200, 503) for answer in answers)
-        assert kept >= told, f"{told} callbacks were taken, {kept} are in the inbox"
-        taken = sum(payment.amount for payment in push.payments)
-        if not taken:
-            assert row["booked"] == 0, "booked what nobody paid"
-            return
-        if told or row["named"]:
-            assert row["status"] == "completed", f"paid and told, but {row['status']}"
-            assert row["booked"] == taken, f"{taken} were paid, {row['booked']} are booked"
-        else:
-            # Nobody told us and nothing is left to ask by: unknown, in front of a person, and never "failed".
-            assert (row["status"], row["booked"], row["shown"]) == ("timeout", 0, True)
-
-
+        async with self.rt.db.acquire() as db:
+            for push in new:
+                await account_for(db, push)
+            await accounts_hold(db, new)
+        assert not await self.rt.spool.waiting()

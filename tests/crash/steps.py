@@ -6,6 +6,7 @@ is counted without anybody thinking of it.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -22,9 +23,13 @@ CRASHED = 77
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """Where a process dies: at its `step`th step, before it is taken or after it is known to be done."""
+    """Where a process dies: at the `time`th step of this text, before it is taken or after it is known to be done.
 
-    step: int
+    By its text and not its number: hints leave beside the work, now before and now after a statement of it.
+    """
+
+    what: str
+    time: int
     when: Literal["before", "after"]
 
 
@@ -35,8 +40,8 @@ class Step:
     `inside`: some transaction of the process was open at that moment.
     """
 
-    number: int
     what: str
+    time: int
     decisive: bool
     inside: bool
 
@@ -46,7 +51,7 @@ class Steps:
 
     def __init__(self, out: int) -> None:
         self.out = out
-        self.taken = 0
+        self.taken: Counter[str] = Counter()
         self.counting = False
         self.crash: Crash | None = None
         self.open: set[int] = set()
@@ -55,27 +60,27 @@ class Steps:
         self.counting, self.crash = True, crash
 
     def enter(self, what: str, *, decisive: bool) -> int:
-        """A step is about to be taken; its number, 0 while nobody counts."""
+        """A step is about to be taken; which time it is, 0 while nobody counts."""
         if not self.counting:
             return 0
-        self.taken += 1
-        step = Step(self.taken, what, decisive, inside=bool(self.open))
+        self.taken[what] += 1
+        step = Step(what, self.taken[what], decisive, inside=bool(self.open))
         os.write(self.out, json.dumps({"step": asdict(step)}).encode() + b"\n")
-        self.die_at(self.taken, "before")
-        return self.taken
+        self.die_at(what, step.time, "before")
+        return step.time
 
-    def leave(self, number: int) -> None:
-        self.die_at(number, "after")
+    def leave(self, what: str, time: int) -> None:
+        self.die_at(what, time, "after")
 
-    def die_at(self, number: int, when: Literal["before", "after"]) -> None:
-        if self.crash == Crash(number, when):
+    def die_at(self, what: str, time: int, when: Literal["before", "after"]) -> None:
+        if self.crash == Crash(what, time, when):
             os._exit(CRASHED)
 
     def watch(self) -> None:
         """Put the counting around everything this process says to the world."""
         for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
             setattr(asyncpg.Connection, name, self.statement(getattr(asyncpg.Connection, name)))
-        Outbound.request = self.call(Outbound.request)  # type: ignore[method-assign]
+        Outbound.request = self.call(Outbound.request)  # type: ignore[method-assign,assignment]
         os.fsync = self.file(os.fsync, "fsync")
         Path.rename = self.file(Path.rename, "rename")  # type: ignore[method-assign]
         Path.unlink = self.file(Path.unlink, "unlink")  # type: ignore[method-assign]
@@ -87,14 +92,15 @@ class Steps:
             verb = words.partition(" ")[0].rstrip(";").upper()
             inside = connection.is_in_transaction()
             # Within a transaction nothing is decided but by its commit; by itself every write is.
-            decisive = verb == "COMMIT" or (not inside and verb not in ("SELECT", "BEGIN", "ROLLBACK"))
-            number = self.enter(words[:70], decisive=decisive)
+            decisive = verb == "COMMIT" or (not inside and verb not in ("SELECT", "BEGIN", "ROLLBACK", "LISTEN"))
+            what = words[:70]
+            time = self.enter(what, decisive=decisive)
             answer = await method(connection, query, *arguments, **more)
             if verb == "BEGIN":
                 self.open.add(id(connection))
             elif verb in ("COMMIT", "ROLLBACK"):
                 self.open.discard(id(connection))
-            self.leave(number)
+            self.leave(what, time)
             return answer
 
         return counted
@@ -102,9 +108,10 @@ class Steps:
     def call(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(method)
         async def counted(outbound: Outbound, verb: str, url: str, **more: Any) -> Any:
-            number = self.enter(f"HTTP {verb} {url.partition('?')[0].rpartition('/')[2]}", decisive=True)
+            what = f"HTTP {verb} {url.partition('?')[0].rpartition('/')[2]}"
+            time = self.enter(what, decisive=True)
             answer = await method(outbound, verb, url, **more)
-            self.leave(number)
+            self.leave(what, time)
             return answer
 
         return counted
@@ -112,9 +119,9 @@ class Steps:
     def file(self, function: Callable[..., Any], what: str) -> Callable[..., Any]:
         @wraps(function)
         def counted(*arguments: Any, **more: Any) -> Any:
-            number = self.enter(f"file {what}", decisive=True)
+            time = self.enter(f"file {what}", decisive=True)
             answer = function(*arguments, **more)
-            self.leave(number)
+            self.leave(f"file {what}", time)
             return answer
 
         return counted

@@ -25,8 +25,8 @@ remedy and without the value. [`.env.example`](../../.env.example) has the same 
 PRODUCTION = """\
 ## In production
 
-With `KAUNTA_MODE=production` these are refused: a `KAUNTA_PUBLIC_URL` or a Daraja host without https, and any
-`KAUNTA_CLOCK_FACTOR` but 1.
+With `KAUNTA_MODE=production` these are refused: a `KAUNTA_PUBLIC_URL` or a Daraja host without https, a Daraja host on
+this machine (a stand-in), and any `KAUNTA_CLOCK_FACTOR` but 1.
 
 In any mode, `serve` and `worker` refuse a database that runs with `fsync`, `full_page_writes` or `synchronous_commit`
 off, because it could forget a payment that was acknowledged to Safaricom, and they refuse the embedded PostgreSQL of

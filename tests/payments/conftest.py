@@ -1,5 +1,6 @@
 """An evening at the bar: guests pay, phones ring, the worker takes its turns; in the end the books must be right."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -169,3 +170,35 @@ async def evening(
     yield an_evening
     if not an_evening.tampered:
         assert await an_evening.broken() == set()
+
+
+class Said:
+    """Callback bodies about a push, as Safaricom, or somebody who would like to be it, writes them."""
+
+    def __init__(self, evening: Evening) -> None:
+        self.evening = evening
+
+    def paid(self, receipt: str = "FORGED0001", amount: int = 500, **changed: object) -> bytes:
+        items = [
+            {"Name": "Amount", "Value": amount},
+            {"Name": "MpesaReceiptNumber", "Value": receipt},
+            {"Name": "TransactionDate", "Value": 20261120203100},
+            {"Name": "PhoneNumber", "Value": 254708374149},
+        ]
+        return self.result(0, CallbackMetadata={"Item": items}, **changed)
+
+    def result(self, code: object, **changed: object) -> bytes:
+        push = self.evening.push()
+        told = {
+            "MerchantRequestID": push.merchant_id,
+            "CheckoutRequestID": push.checkout_id,
+            "ResultCode": code,
+            "ResultDesc": "said",
+        }
+        return json.dumps({"Body": {"stkCallback": told | changed}}).encode()
+
+
+@pytest.fixture
+def said(evening: Evening) -> Said:
+    """What callbacks say about the newest push."""
+    return Said(evening)

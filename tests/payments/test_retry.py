@@ -10,7 +10,6 @@ from kaunta.payments.errors import AttemptOpen, PaymentNotFound, RetryRefused, U
 from kaunta.payments.initiate import Initiated
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.states import Status
-
 from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.scenarios import Callback
 from kaunta.tabs.errors import AmountRefused

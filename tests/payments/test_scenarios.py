@@ -53,7 +53,6 @@ ENDS = {
     "success_after_failure": completed(),
     "second_receipt": completed("duplicate", paid=1_000),
     "query_only": completed("no_receipt"),
-    "query_flaky": completed("no_receipt"),
     "query_too_early": completed(),
     "stuck": End(S.TIMEOUT, problems=frozenset({"unknown_payment"})),
     "garbage": End(S.COMPLETED, ("no_receipt",), 500, frozenset({"no_receipt", "callback_malformed"})),
@@ -138,3 +137,10 @@ async def test_a_success_tells_receipt_amount_and_time(evening: Evening) -> None
     assert (receipt["receipt"], receipt["amount"], receipt["transaction_id"]) == (truth.receipt, 500, payment)
     async with evening.rt.db.acquire() as db:
         assert await evening.rt.keys.open(db, "phone", receipt["phone_enc"]) == truth.phone.encode()
+
+
+@pytest.mark.failure(65, 67)
+async def test_queries_that_stumble_five_times_are_asked_again(evening: Evening) -> None:
+    payment = await evening.pay(scenario="query_flaky")
+    await evening.live_on(700, step=25)
+    assert (await evening.view(payment)).irregularities == ("late", "no_receipt")

@@ -145,7 +145,7 @@ async def open_house(world: World) -> House:
     outside.push_async_callback(relay.end)
     clock, post, heard = ManualClock(FRIDAY_EVENING), Post(), list[Asked]()
     simulator = create_simulator(SimulatorOptions(seed=1), clock=SharedTime(clock), courier=post)
-    simulator.add_middleware(Door, heard=heard)
+    simulator.add_middleware(Door, heard=heard, clock=clock)
     host = Host(simulator)
     await host.open()
     outside.push_async_callback(host.close)

@@ -7,9 +7,11 @@ the truth about what we were told.
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kaunta.core.clock import Clock
 from kaunta.simulator.courier import HttpCourier
 from kaunta.simulator.pushes import Message as Letter
 
@@ -21,10 +23,11 @@ TOKEN_REFUSED = "Invalid Access Token"
 @dataclass(slots=True)
 class Asked:
     """A request that arrived at Safaricom's door. `about`: a push's callback address, a query's CheckoutRequestID;
-    `order`: the letters that had been delivered before; `answer`: the JSON object it got, if it got one."""
+    `answer`: the JSON object it got, if it got one."""
 
     path: str
     about: str
+    at: datetime
     status: int | None = None
     answer: dict[str, object] = field(default_factory=dict)
 
@@ -41,9 +44,10 @@ class Asked:
 class Door:
     """ASGI around the simulator: hears what is asked and what is answered, and changes neither."""
 
-    def __init__(self, app: ASGIApp, heard: list[Asked]) -> None:
+    def __init__(self, app: ASGIApp, heard: list[Asked], clock: Clock) -> None:
         self.app = app
         self.heard = heard
+        self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (PUSH, QUERY):
@@ -56,7 +60,7 @@ class Door:
                 return
             body, more = body + message.get("body", b""), message.get("more_body", False)
         said = json.loads(body)
-        asked = Asked(scope["path"], str(said.get("CallBackURL") or said.get("CheckoutRequestID")))
+        asked = Asked(scope["path"], str(said.get("CallBackURL") or said.get("CheckoutRequestID")), self.clock.now())
         self.heard.append(asked)
         unread = [{"type": "http.request", "body": body, "more_body": False}]
         answered = bytearray()

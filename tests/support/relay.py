@@ -34,7 +34,17 @@ class Relay:
             writer.transport.abort()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(self.database.hostname, self.database.port)
+        # From its first moment: one that comes while the wire is cut must end with the others.
+        self.writers.add(writer)
+        try:
+            there = await asyncio.open_connection(self.database.hostname, self.database.port)
+        except OSError:
+            writer.close()
+            self.writers.discard(writer)
+            return
+        if writer.transport.is_closing():
+            there[1].close()
+            return
         for from_, to in ((reader, there[1]), (there[0], writer)):
             self.writers.add(to)
             task = asyncio.create_task(self.pass_on(from_, to))

@@ -16,7 +16,7 @@ from kaunta.bars import migration_queries as queries
 from kaunta.bars.bulk_repair import MigrationResult, repair_records
 from kaunta.bars.migration_queries import BarId, Judged, Shape
 from kaunta.core.db import Connection
-from kaunta.core.errors import ConfigurationError, NotFound
+from kaunta.core.errors import ConfigurationError, Conflict, NotFound
 
 NEEDED = {
     "bars": {"id": None, "mpesa_enabled": "boolean"},
@@ -41,6 +41,12 @@ class MayNotWrite(ConfigurationError):
     """This login may not update `bars.mpesa_enabled`."""
 
     code = "sync_may_not_write"
+
+
+class WouldDisable(Conflict):
+    """A repair would turn M-Pesa off at some bars, and was not told that it may."""
+
+    code = "sync_would_disable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,31 @@ async def validate_migration(db: Connection, shape: Shape, bar_id: BarId | None 
         )
 
 
-def may_write(shape: Shape) -> None:
-    """Before a repair begins. Raises `MayNotWrite`."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many bars there are, and how many rows of credentials belong to none."""
+
+    bars: int
+    orphaned: int
+
+
+async def extent(db: Connection, shape: Shape, bar_id: BarId | None = None) -> Extent:
+    """What the bars that `examine` does not stream leave untold."""
+    if bar_id is not None:
+        return Extent(1, 0)
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        await queries.reading_may_take_long(db)
+        return Extent(await queries.bars(db), await queries.orphaned(db, shape))
+
+
+def may_repair(shape: Shape, before: ValidationSummary, *, allow_disable: bool) -> None:
+    """Before the first write. Raises `MayNotWrite`, `WouldDisable`."""
     if not shape.may_write:
         raise MayNotWrite
+    if before.would_disable and not allow_disable:
+        raise WouldDisable(
+            f"This would turn M-Pesa off at {before.would_disable:,} of the {before.inconsistent:,} bars that differ. "
+            "Nothing was changed.\nSee which with `kaunta sync repair --dry-run`; then add --allow-disable, "
+            "or name one bar with --bar.",
+            would_disable=before.would_disable,
+        )
