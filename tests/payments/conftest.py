@@ -1,5 +1,6 @@
 """An evening at the bar: guests pay, phones ring, the worker takes its turns; in the end the books must be right."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,11 @@ class Evening:
         started = await self.start(amount, **how)
         await started.answered()
         return started.transaction_id
+
+    async def rung(self) -> None:
+        """Safaricom has taken the push on, whether it has answered or not."""
+        while not self.simulator.simulator.pushes:
+            await asyncio.sleep(0.005)
 
     async def settle(self) -> None:
         """Whatever is still to happen on the phones happens, and every callback is understood."""

@@ -103,8 +103,7 @@ async def test_a_push_without_answer_and_callback_becomes_unknown_and_not_failed
 @pytest.mark.failure(46, 62)
 async def test_an_answer_after_the_timeout_stores_its_ids_and_is_asked_about_at_once(evening: Evening) -> None:
     started = await evening.start(scenario=replace(CATALOGUE["paid"], answer_after=320, delay=400))
-    while not evening.simulator.simulator.pushes:
-        await asyncio.sleep(0.005)
+    await evening.rung()
     await evening.simulator.advance(310)
     await silence.time_out_silent(evening.rt)
     assert (await evening.view(started.transaction_id)).status is Status.TIMEOUT
@@ -165,8 +164,7 @@ async def test_a_shutdown_waits_for_the_answers_of_pushes_under_way(
 
     stopping = asyncio.create_task(process())
     await leaving.wait()
-    while not simulator.simulator.pushes:
-        await asyncio.sleep(0.005)
+    await evening.rung()
     assert not stopping.done()
     await simulator.advance(25)
     await stopping
@@ -185,8 +183,7 @@ async def test_an_answer_that_meets_a_database_that_is_away_is_recorded_when_it_
         process = settings.model_copy(update={"database_url": there, "database_direct_url": there})
         async with serving(process, worker=False, clock=evening.clock) as app:
             started = await initiate(app.state.runtime, app.state.pushes, Intent(evening.bar.tab.ref, PHONE, 500))
-            while not evening.simulator.simulator.pushes:
-                await asyncio.sleep(0.005)
+            await evening.rung()
             if how == "the way there is cut":
                 link.cut()
             else:

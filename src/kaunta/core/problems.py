@@ -36,4 +36,11 @@ async def open_problem(
 
 async def close_problem(db: Connection, clock: Clock, kind: str, subject: UUID | str, *, by: str, reason: str) -> bool:
     """Close a problem; True where one was open."""
-    return await queries.close_problem(db, kind, str(subject), by, reason, clock.now())
+    return await queries.close_problems(db, [kind], str(subject), by, reason, clock.now())
+
+
+async def close_problems(
+    db: Connection, clock: Clock, kinds: list[str], subject: UUID | str, *, by: str, reason: str
+) -> None:
+    """Close whatever of these kinds is open about a subject."""
+    await queries.close_problems(db, kinds, str(subject), by, reason, clock.now())

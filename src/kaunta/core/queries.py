@@ -63,14 +63,14 @@ async def open_problem(
     return row is not None
 
 
-async def close_problem(db: Connection, kind: str, subject: str, by: str, reason: str, at: datetime) -> bool:
-    """Close an open problem; True where there was one."""
+async def close_problems(db: Connection, kinds: list[str], subject: str, by: str, reason: str, at: datetime) -> bool:
+    """Close a subject's open problems of these kinds; True where there was one."""
     row = await db.fetchrow(
         """
         update problems set closed_at = $5, closed_by = $3, close_reason = $4
-        where kind = $1 and subject = $2 and closed_at is null returning id
+        where kind = any($1) and subject = $2 and closed_at is null returning id
         """,
-        kind, subject, by, reason, at,
+        kinds, subject, by, reason, at,
     )  # fmt: skip
     return row is not None
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kaunta.core.db import Connection
-from kaunta.core.problems import Severity, close_problem, open_problem
+from kaunta.core.problems import Severity, close_problems, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Key
+from kaunta.payments.claims import disprove
 from kaunta.payments.queries import receipts, transactions
 from kaunta.payments.states import (
     Anomaly,
@@ -82,6 +83,9 @@ async def apply(
             # Credited elsewhere already: believing it again would credit one receipt twice.
             decision = Anomaly("the receipt belongs to another payment", problems=("receipt_of_another",))
 
+    told = topics(place)
+    if proven is not None and isinstance(decision, Change) and isinstance(event, Paid):
+        told += await disprove(db, rt, row, event.receipt)
     status = decision.status if isinstance(decision, Change) else payment.status
     flags = payment.irregularities | (frozenset() if isinstance(decision, Nothing) else decision.irregularities)
     if isinstance(decision, Change):
@@ -91,7 +95,7 @@ async def apply(
         await tell(db, rt, row, decision, payment.status, status, facts)
     if isinstance(decision, Change) and decision.credit and not await transactions.contradicted_on_tab(db, row.tab_id):
         await settle.close_if_settled(db, rt, row.tab_id)
-    return Applied(decision, payment.status, status, topics(place))
+    return Applied(decision, payment.status, status, told)
 
 
 def topics(place: transactions.Place) -> tuple[str, ...]:
@@ -252,8 +256,7 @@ async def tell(
             settled.append("success_without_receipt")
         if isinstance(decision, Change) and decision.fill_receipt is not None:
             settled.append(Irregularity.NO_RECEIPT)
-        for problem in settled:
-            await close_problem(db, rt.clock, problem, row.id, by="kaunta", reason=decision.reason)
+        await close_problems(db, rt.clock, settled, row.id, by="kaunta", reason=decision.reason)
 
 
 def patience(rt: Runtime, seconds: float) -> timedelta:

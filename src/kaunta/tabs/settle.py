@@ -73,6 +73,35 @@ async def fill_receipt(db: Connection, rt: Runtime, credit: MpesaCredit, correct
     return ledger_id
 
 
+async def reverse(
+    db: Connection,
+    rt: Runtime,
+    bar_id: UUID,
+    tab_id: UUID,
+    ledger_id: UUID,
+    amount: int,
+    environment: str,
+    transaction_id: UUID,
+    reason: str,
+) -> None:
+    """Take an M-Pesa credit back by a row of its own (`amount` below zero), in the caller's transaction."""
+    await queries.insert_ledger_row(
+        db,
+        rt.entropy.uuid(),
+        bar_id,
+        tab_id,
+        "reversal",
+        "mpesa",
+        amount,
+        "safaricom",
+        rt.clock.now(),
+        environment=environment,
+        transaction_id=transaction_id,
+        corrects=ledger_id,
+        reason=reason,
+    )
+
+
 async def close_if_settled(db: Connection, rt: Runtime, tab_id: UUID) -> None:
     """An overdue tab closes when it is paid in full; an open one stays open, the evening may go on.
 

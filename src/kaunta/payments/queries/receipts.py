@@ -124,3 +124,43 @@ async def claim(
         """,
         id_, bar_id, tab_id, transaction_id, receipt, by, at,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A believed claim. `reversible`: its credit still rests on the claim alone and has not been taken back."""
+
+    id: UUID
+    bar_id: UUID
+    tab_id: UUID
+    transaction_id: UUID
+    ledger_id: UUID
+    amount: int
+    reversible: bool
+
+
+async def claims_of_others(db: Connection, environment: str, receipt: str, transaction_id: UUID) -> list[Claim]:
+    """Payments other than this one that were credited because somebody typed this code."""
+    rows = await db.fetch(
+        """
+        select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id, p.amount,
+               p.receipt is null and not exists (
+                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible
+        from receipt_claims c join tab_payments p on p.id = c.ledger_id
+        where c.receipt = $2 and c.status = 'matched' and c.transaction_id <> $3 and p.environment = $1
+        for update of c
+        """,
+        environment, receipt, transaction_id,
+    )  # fmt: skip
+    return [Claim(**row) for row in rows]
+
+
+async def refuse_claim(db: Connection, claim_id: UUID, by: str, at: datetime) -> None:
+    """A claim turned out wrong."""
+    one_row(
+        await db.execute(
+            "update receipt_claims set status = 'refused', decided_by = $2, decided_at = $3 where id = $1",
+            claim_id, by, at,
+        ),
+        "refusing a claim",
+    )  # fmt: skip

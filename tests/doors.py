@@ -1,0 +1,72 @@
+"""Every door that a bar's staff may use, and how somebody from elsewhere would try it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
+
+#: Open to anyone, or to whoever holds the unguessable reference in the address.
+OPEN = (
+    "/b/", "/pay/", "/p/", "/r/", "/cb/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static",
+    "/api/bars/{bar_id}/payment-methods", "/api/payments/mpesa/initiate", "/api/payments/mpesa/status/",
+    "/api/payments/mpesa/retry/", "/api/payments/mpesa/callback", "/staff/login",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}` and `{reference}`
+    stand for them. `form` and `json` are what is sent. `own`: it names nothing, and shows one's own bar."""
+
+    door: str
+    path: str
+    form: dict[str, str] = field(default_factory=dict)
+    json: dict[str, str | bool] = field(default_factory=dict)
+    own: bool = False
+
+    @property
+    def method(self) -> str:
+        return self.door.split()[0]
+
+
+SETTINGS: dict[str, str | bool] = {"barId": "{bar}", "mpesa_enabled": False, "mpesa_environment": "sandbox"}
+
+TRIES = (
+    Try("GET /staff", "/staff", own=True),
+    Try("GET /staff/events", "/staff/events", own=True),
+    Try("POST /staff/logout", "/staff/logout", own=True),
+    Try("POST /staff/tabs", "/staff/tabs", {"table_id": "{table}"}, own=True),
+    Try("POST /staff/bar", "/staff/bar", {"bar_id": "{bar}"}),
+    Try("POST /staff/orders/{order_id}", "/staff/orders/{order}", {"decision": "confirm"}),
+    Try("GET /staff/tabs/{tab_id}", "/staff/tabs/{tab}"),
+    Try("POST /staff/tabs/{tab_id}/items", "/staff/tabs/{tab}/items", {"key": "k"}),
+    Try(
+        "POST /staff/tabs/{tab_id}/payments",
+        "/staff/tabs/{tab}/payments",
+        {"amount": "1", "method": "cash", "key": "k"},
+    ),
+    Try("POST /staff/tabs/{tab_id}/close", "/staff/tabs/{tab}/close"),
+    Try("GET /staff/payments/{name}", "/staff/payments/{payment}"),
+    Try("GET /staff/payments/{name}", "/staff/payments/{reference}"),
+    Try("GET /api/payments/mpesa/transactions", "/api/payments/mpesa/transactions?barId={bar}"),
+    Try("GET /api/mpesa-settings", "/api/mpesa-settings?barId={bar}"),
+    Try("POST /api/mpesa-settings", "/api/mpesa-settings", json=SETTINGS),
+    Try("POST /api/mpesa-settings/test", "/api/mpesa-settings/test", json=SETTINGS),
+)
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Every route, those of included routers too."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route
+        elif included := getattr(route, "original_router", None):
+            yield from routes_of(included.routes)
+
+
+def doors(app: FastAPI) -> set[str]:
+    """`GET /healthz` and so on: everything that answers."""
+    return {
+        f"{method} {route.path}" for route in routes_of(app.routes) for method in (route.methods or set()) - {"HEAD"}
+    }

@@ -1,0 +1,88 @@
+"""The end of an evening: everything that can arrive does, the workers run for a day, then the books are compared.
+
+Every shilling that Safaricom took is booked for its payment, or an open problem names that payment. What nobody could
+know is the rest: Safaricom's own word that it was not paid, and a second charge that no message ever told of.
+"""
+
+from uuid import UUID
+
+from kaunta.payments import inbox, silence
+from kaunta.simulator.pushes import Payment as Taken
+
+from .books import OPEN, UNPAID, Books, Expected, check
+from .evidence import Evidence, Payment
+from .house import House
+
+#: (seconds, times): five minutes closely, then as the schedule of queries thins out, 25 hours in all.
+PACE = ((15, 24), (60, 12), (300, 10), (1_200, 6), (3_600, 22))
+
+
+async def turns(house: House) -> int:
+    """One turn of every loop of the worker; how much there was to do."""
+    done = await inbox.import_spool(house.rt) + await inbox.work_off(house.rt)
+    done += await silence.ask_about_due(house.rt, house.pushes.daraja) + await silence.time_out_silent(house.rt)
+    await house.quiet()
+    return done
+
+
+async def reconcile(house: House, expected: Expected) -> Books:
+    """Let the evening end; raises AssertionError where the books do not agree with Safaricom's."""
+    house.simulator.faults.clear()
+    house.simulator.choice.queue.clear()
+    house.post.keeps_back = False
+    while house.post.kept:
+        await house.post.send(house.post.kept.pop(0))
+    for seconds, times in PACE:
+        for _ in range(times):
+            await house.passes(seconds)
+            while await turns(house):
+                pass
+    books = await check(house, expected)
+    waiting = [told.id for told in books.told if told.verdict is None]
+    assert not waiting, f"callbacks {waiting} were never understood"
+    kept = [(told.token, told.body) for told in books.told]
+    assert len(kept) >= house.post.told.total() + house.post.turned_away.total(), "a spooled callback is missing"
+    for payment in books.payments.values():
+        assert payment.status not in OPEN, f"{payment.id} is still {payment.status} after a day"
+        compare(house, books, expected, payment, books.evidence[payment.id])
+    nothing_invented(house, books)
+    return books
+
+
+def compare(house: House, books: Books, expected: Expected, payment: Payment, evidence: Evidence) -> None:
+    """What Safaricom took for a payment against what is booked for it."""
+    for taken in evidence.push.payments if evidence.push else ():
+        house.world.count("times money was taken")
+        if books.credited(payment.id, taken.receipt) == taken.amount:
+            house.world.count("booked to the shilling")
+        elif named(books, payment.id):
+            house.world.count("differences with an open problem")
+        else:
+            assert unknowable(expected, payment, evidence, taken), (
+                f"Safaricom took {taken.amount} ({taken.receipt}) for {payment.id}, which is {payment.status}, "
+                f"and no problem says so: {evidence}"
+            )
+            house.world.count("differences nobody could know of")
+
+
+def unknowable(expected: Expected, payment: Payment, evidence: Evidence, taken: Taken) -> bool:
+    if taken.receipt in evidence.proofs:
+        return False
+    if payment.status in UNPAID:
+        return evidence.declined or payment.id in expected.said_unpaid
+    return payment.status == "completed" and taken.receipt not in evidence.proofs and bool(evidence.proofs)
+
+
+def named(books: Books, payment: UUID) -> set[str]:
+    """The kinds of the open problems about a payment."""
+    return {kind for subject, kind in books.problems if subject == str(payment)}
+
+
+def nothing_invented(house: House, books: Books) -> None:
+    """Every M-Pesa shilling in the ledger left somebody's account, or an open problem names its payment."""
+    ledger = {taken.receipt: taken.amount for taken in house.simulator.ledger}
+    for row in books.ledger:
+        if row.method != "mpesa" or row.kind != "payment" or row.transaction_id is None:
+            continue
+        right = row.receipt is not None and ledger.get(row.receipt) == books.credited(row.transaction_id, row.receipt)
+        assert right or named(books, row.transaction_id), f"{row} is in nobody's books and no problem says so"

@@ -1,0 +1,143 @@
+"""Nobody gets in without a session, and nobody from another bar: tried at every door there is.
+
+Bars are kept apart by their id in each query and by nothing below that (docs/adr/0007), so a door that is not tried
+here fails the first test.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.views import payments_of_tab
+from kaunta.tabs import views
+from kaunta.tabs.guests import device_hash
+from kaunta.tabs.orders import OrderRequest, place_order
+from tests.doors import OPEN, TRIES, Try, doors
+from tests.support.bars import SeededBar
+from tests.support.door import Served
+from tests.support.safaricom import Safaricom
+
+named = pytest.mark.parametrize("tried", TRIES, ids=lambda tried: f"{tried.method} {tried.path}")
+refused = pytest.mark.parametrize(
+    "tried", [tried for tried in TRIES if not tried.own], ids=lambda tried: f"{tried.method} {tried.path}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody with a browser who knows every id of a bar that is not theirs."""
+
+    http: aiohttp.ClientSession
+    ids: dict[str, str]
+    csrf: str = "0" * 64
+
+    async def go(self, tried: Try) -> Answer:
+        def filled(values: Any) -> dict[str, Any]:
+            return {name: v.format(**self.ids) if isinstance(v, str) else v for name, v in values.items()}
+
+        sent: dict[str, Any] = {}
+        if tried.method == "POST":
+            sent = {"json": filled(tried.json)} if tried.json else {"data": filled(tried.form) | {"csrf": self.csrf}}
+        async with self.http.request(tried.method, tried.path.format(**self.ids), **sent) as response:
+            return Answer(response.status, response.url.path, await response.text())
+
+
+@pytest_asyncio.fixture
+async def ids(application: Served, simulator: Safaricom, bar: SeededBar) -> dict[str, str]:
+    """Everything of a bar that an address or a form can name: a paid payment and a waiting order among them."""
+    rt = application.rt
+    started = await initiate(rt, application.pushes, Intent(bar.tab.ref, "0708374149", 400))
+    await started.answered()
+    await simulator.settle()
+    await application.pushes.drain()
+    device = rt.entropy.token()
+    lines = {bar.items["Soda"]: 1}
+    await place_order(
+        rt, OrderRequest(bar_id=bar.id, lines=lines, key=device, by="customer", device_hash=device_hash(device))
+    )
+    async with rt.db.acquire() as db:
+        order = (await views.pending_orders(db, bar.id))[-1].order.id
+    payment = (await payments_of_tab(rt, bar.tab.id))[0]
+    return {
+        "bar": str(bar.id),
+        "tab": str(bar.tab.id),
+        "table": str(bar.table_id),
+        "order": str(order),
+        "payment": str(payment.id),
+        "reference": payment.reference,
+    }
+
+
+@pytest_asyncio.fixture
+async def neighbour(http: aiohttp.ClientSession, ids: dict[str, str], other_bar: SeededBar) -> Stranger:
+    """The owner of another bar, signed in."""
+    who = {"user": other_bar.owner.username, "password": other_bar.owner.password}
+    async with http.post("/staff/login", json=who) as response:
+        return Stranger(http, ids, (await response.json())["csrf"])
+
+
+BOOKS = """
+    select (select jsonb_agg(to_jsonb(t) order by id) from tabs t where bar_id = $1) as tabs,
+           (select jsonb_agg(to_jsonb(o) order by id) from tab_orders o where bar_id = $1) as orders,
+           (select jsonb_agg(to_jsonb(p) order by id) from tab_payments p where bar_id = $1) as ledger,
+           (select to_jsonb(b) from bars b where id = $1) as bar,
+           (select jsonb_agg(to_jsonb(c) order by id) from mpesa_credentials c where tenant_id = $1) as credentials
+"""
+
+
+@pytest_asyncio.fixture
+async def unchanged(application: Served, bar: SeededBar, ids: dict[str, str]) -> AsyncIterator[None]:
+    """At the end the bar's books are what they were."""
+    before = await application.rt.db.fetchrow(BOOKS, bar.id)
+    yield
+    assert await application.rt.db.fetchrow(BOOKS, bar.id) == before
+
+
+async def test_every_door_is_open_on_purpose_or_tried_here(application: Served) -> None:
+    kept = {door for door in doors(application.app) if not door.split()[1].startswith(OPEN)}
+    assert kept == {tried.door for tried in TRIES}
+
+
+@pytest.mark.failure(87)
+@named
+async def test_without_a_session_nobody_gets_in(
+    http: aiohttp.ClientSession, ids: dict[str, str], unchanged: None, bar: SeededBar, tried: Try
+) -> None:
+    answer = await Stranger(http, ids).go(tried)
+    assert answer.path == "/staff/login" or answer.status == 401
+    assert bar.slug not in answer.text
+    assert ids["reference"] not in answer.text
+
+
+@pytest.mark.failure(85, 87, 88)
+@refused
+async def test_another_bars_things_do_not_exist(
+    neighbour: Stranger, unchanged: None, bar: SeededBar, tried: Try
+) -> None:
+    answer = await neighbour.go(tried)
+    assert answer.status == 404
+    assert bar.slug not in answer.text
+    assert "completed" not in answer.text
+
+
+async def test_what_names_nothing_shows_ones_own_bar(
+    neighbour: Stranger, unchanged: None, application: Served, other_bar: SeededBar
+) -> None:
+    board = next(tried for tried in TRIES if tried.door == "GET /staff")
+    answer = await neighbour.go(board)
+    assert other_bar.name in answer.text
+    assert neighbour.ids["reference"] not in answer.text
+    opened = next(tried for tried in TRIES if tried.door == "POST /staff/tabs")
+    assert (await neighbour.go(opened)).status == 200
