@@ -1,6 +1,7 @@
 """`kaunta init`: from nothing to a database, a keyring, a first bar and its owner."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +64,7 @@ def init(
         as_json=json,
     )
     if not dry_run:
-        write_private(env_file, "".join(f"{name}={value}\n" for name, value in lines.items()))
+        write_private(env_file, "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()))
         notes.print(f"Settings are in {env_file}. Keep a copy of KAUNTA_KEYS somewhere safe: without it nothing opens.")
     answer(
         data | {"env_file": str(env_file), "dry_run": dry_run},
