@@ -49,7 +49,6 @@ async def test_a_switch_in_another_process_reaches_an_open_page_within_a_second(
         await answer.content.readuntil(b"\n\n")
         async with transaction(rt.db) as db:
             await sync_mpesa_status(db, rt.clock, bar.id, False, environment="sandbox", by="owner")
-        rt.live.hint(f"bar:{bar.id}")
         async with asyncio.timeout(1):
             assert await answer.content.readuntil(b"\n\n") == b"data: changed\n\n"
     async with http.get(f"/api/bars/{bar.id}/payment-methods") as answer:

@@ -202,9 +202,3 @@ async def test_a_callback_is_believed_from_where_the_settings_say(
     assert row is not None
     assert (row["token_hash"] is not None) is believed
     assert row["source"] == (source if application.rt.settings.trusted_proxies else "127.0.0.1")
-
-
-@pytest.mark.settings_with(callback_sources=CallbackSources.ENFORCE)
-async def test_dbg(application: Served):
-    print(application.rt.settings.callback_sources, application.rt.settings.callback_networks, application.rt.settings.trusted_proxies)
-    assert 0

@@ -194,9 +194,16 @@ async def test_a_bar_that_has_gone_is_a_failure_and_no_success(old: OldDatabase)
 IDS = {"uuid": "gen_random_uuid()", "bigint": "n", "text": "'bar ' || n", "varchar(20)": "'bar ' || n", "smallint": "n"}
 
 
-@pytest.mark.parametrize("bar_updated", [True, False])
-@pytest.mark.parametrize("credentials_updated", [True, False])
-@pytest.mark.parametrize("environments", ["both", "bars", "credentials", "none"])
+@pytest.mark.parametrize(
+    ("environments", "bar_updated", "credentials_updated"),
+    [
+        ("both", True, True),
+        ("both", False, False),
+        ("bars", True, False),
+        ("credentials", False, True),
+        ("none", False, False),
+    ],
+)
 @pytest.mark.parametrize(
     ("id_type", "tenant_type"),
     [("uuid", "uuid"), ("uuid", "text"), ("bigint", "integer"), ("text", "varchar(20)"), ("smallint", "text")],

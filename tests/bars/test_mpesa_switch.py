@@ -111,7 +111,13 @@ async def test_without_credentials_for_the_environment_on_is_refused_and_off_wor
     assert row is not None
     assert tuple(row) == ("sandbox", True)
     result = await switch(False, "production")
-    assert (result.credentials_updated, result.bar_status_updated) == (False, True)
+    assert (result.credentials_updated, result.bar_status_updated) == (True, True)
+    row = await rt.db.fetchrow(
+        "select c.is_active, b.mpesa_enabled from bars b join mpesa_credentials c on c.tenant_id = b.id where b.id = $1",
+        bar.id,
+    )
+    assert row is not None
+    assert tuple(row) == (False, False)
 
 
 @pytest.mark.failure(5)

@@ -263,7 +263,7 @@ async def test_a_stream_begins_with_read_again_and_tells_of_every_change(
         async with asyncio.timeout(SOON):
             assert await answer.content.readuntil(b"\n\n") == b"retry: 2000\ndata: changed\n\n"
         for _ in range(3):
-            rt.live.hint(f"bar:{bar.id}")
+            rt.live.hint(f"switch:{bar.id}")
             async with asyncio.timeout(SOON):
                 assert await answer.content.readuntil(b"\n\n") == b"data: changed\n\n"
 

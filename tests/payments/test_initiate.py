@@ -319,7 +319,7 @@ async def test_paid_attempts_are_no_fruitless_ones(evening: Evening) -> None:
     ],
 )
 async def test_without_mpesa_nothing_starts(evening: Evening, how: str) -> None:
-    await evening.rt.db.execute(how)
+    await evening.tamper(how)
     with pytest.raises(MpesaUnavailable):
         await evening.start()
     assert await evening.rt.db.fetchval("select count(*) from mpesa_transactions") == 0

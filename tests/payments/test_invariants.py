@@ -58,6 +58,11 @@ CORRUPTIONS: dict[str, tuple[str, ...]] = {
         "update mpesa_callbacks set transaction_id = gen_random_uuid() where transaction_id = $1",
         "update mpesa_callbacks set transaction_id = null where transaction_id = $1",
     ),
+    "switch_follows_credentials": (
+        "update bars set mpesa_enabled = false where id = (select bar_id from mpesa_transactions where id = $1)",
+        "update mpesa_credentials set is_active = false",
+        "delete from mpesa_credentials",
+    ),
     "closed_tabs_owe_nothing": (
         "update tabs set status = 'closed', closed_at = now() "
         "where id = (select tab_id from mpesa_transactions where id = $1)",

@@ -69,7 +69,9 @@ ENDS = {
 async def test_each_scenario_ends_as_it_should(evening: Evening, scenario: str) -> None:
     expected = ENDS[scenario]
     payment = await evening.pay(scenario=scenario)
-    for _ in range(16):
+    # Small steps first: messages a few seconds apart must not overtake each other here; elsewhere they may.
+    await evening.live_on(40, step=4)
+    for _ in range(15):
         await evening.wait(25)
         await evening.work()
     view, tab = await evening.view(payment), await evening.tab()

@@ -79,22 +79,16 @@ class Counter(Evening):
 
         self.act(ordering())
 
-    @rule(tab=numbers)
-    def staff_close_a_tab(self, tab: int) -> None:
+    @rule(tab=numbers, overdue=st.booleans())
+    def a_tab_ends(self, tab: int, overdue: bool) -> None:
+        """Staff close it, or its time is up."""
         chosen = self.house.tabs[tab % len(self.house.tabs)]
         bar = next(bar for bar in self.house.bars if bar.id == chosen.bar_id)
-        self.act(self.unless_refused(close_tab(self.house.rt, bar.id, chosen.id, bar.waiter.account_id)))
-
-    @rule(tab=numbers)
-    def a_tab_is_overdue(self, tab: int) -> None:
-        chosen = self.house.tabs[tab % len(self.house.tabs)]
-        self.act(
-            self.house.eyes.execute(
-                "update tabs set status = 'overdue', moved_to_overdue_at = $2 where id = $1 and status = 'open'",
-                chosen.id,
-                self.house.clock.now(),
-            )
-        )
+        if overdue:
+            late = "update tabs set status = 'overdue', moved_to_overdue_at = $2 where id = $1 and status = 'open'"
+            self.act(self.house.eyes.execute(late, chosen.id, self.house.clock.now()))
+        else:
+            self.act(self.unless_refused(close_tab(self.house.rt, bar.id, chosen.id, bar.waiter.account_id)))
 
     @rule(which=numbers, paid=st.booleans(), code=st.sampled_from(["none", "own", "another's", "typed"]), of=numbers)
     def a_person_decides(self, which: int, paid: bool, code: str, of: int) -> None:
@@ -120,26 +114,30 @@ class Counter(Evening):
         if payment is not None:
             self.act(self.unless_refused(check_now(self.house.rt, self.house.pushes.daraja, payment.id)))
 
-    @rule(which=numbers)
-    def credentials_are_replaced(self, which: int) -> None:
+    @rule(which=numbers, what=st.sampled_from(["on", "on", "off", "new credentials"]))
+    def the_owner_changes_settings(self, which: int, what: str) -> None:
         bar = self.house.bars[which % len(self.house.bars)]
         fresh = [Secret(f"{name} {self.steps} of {bar.slug}") for name in ("key", "secret", "passkey")]
 
-        async def replacing() -> None:
+        async def changing() -> None:
             async with transaction(self.house.rt.db) as db:
-                await store(db, self.house.rt, bar.id, NewCredential("sandbox", "174379", None, *fresh), by="test")
+                if what == "new credentials":
+                    await store(db, self.house.rt, bar.id, NewCredential("sandbox", "174379", None, *fresh), by="test")
+                else:
+                    await sync_mpesa_status(
+                        db, self.house.clock, bar.id, what == "on", environment="sandbox", by="test"
+                    )
 
-        self.act(replacing())
+        self.act(changing())
 
-    @rule(which=numbers, on=st.sampled_from([True, True, False]))
-    def mpesa_is_switched(self, which: int, on: bool) -> None:
-        bar = self.house.bars[which % len(self.house.bars)]
+    @rule(seconds=st.sampled_from([31, 61, 125, 301, 1_900]), rounds=st.integers(1, 3))
+    def time_passes_and_workers_work(self, seconds: int, rounds: int) -> None:
+        async def living() -> None:
+            for _ in range(rounds):
+                await self.house.passes(seconds)
+                await self.one_by_one([self.turn(name, 50) for name in TURNS])
 
-        async def switching() -> None:
-            async with transaction(self.house.rt.db) as db:
-                await sync_mpesa_status(db, self.house.clock, bar.id, on, environment="sandbox", by="test")
-
-        self.act(switching())
+        self.act(living())
 
     @rule(turns=st.lists(st.sampled_from(TURNS), min_size=1, max_size=6), limit=st.sampled_from([1, 2, 50]))
     def workers_take_turns(self, turns: list[str], limit: int) -> None:

@@ -88,6 +88,7 @@ class Evening(RuleBasedStateMachine):
         try:
             started = await work
         except KauntaError as refusal:
+            self.world.count(f"refused: {refusal.code}")
             return refusal
         self.expected.started.add(started.transaction_id)
         self.world.count("payments", int(not started.replayed))

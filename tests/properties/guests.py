@@ -4,22 +4,23 @@ import asyncio
 from collections import Counter
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from kaunta.core.errors import KauntaError
 from kaunta.payments.initiate import Initiated, Intent, initiate
 from kaunta.payments.retry import Again, retry
+from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.scenarios import Scenario
 
 from .books import UNPAID, look
 from .evening import Evening
-from .scenarios import patient, scenarios
+from .scenarios import named, patient, scenarios
 
 #: Nobody of the simulator's test numbers.
 PHONES = tuple(f"25470000000{number}" for number in range(1, 9))
 #: An amount, or what is still free on the tab.
 ALL = 0
-amounts = st.one_of(st.just(ALL), st.integers(1, 1_600))
+amounts = st.one_of(st.integers(1, 300), st.integers(1, 300), st.just(ALL), st.integers(1, 4_000))
 numbers = st.integers(0, 11)
 phones = st.sampled_from(PHONES)
 keys = st.one_of(st.none(), st.sampled_from(["a", "b", "c"]))
@@ -36,7 +37,20 @@ class Guests(Evening):
         self.queue(scenario, intent.phone)
         return await self.begin(initiate(self.house.rt, self.house.pushes, intent))
 
+    @initialize(scenario=scenarios)
+    def the_first_guest_pays(self, scenario: Scenario) -> None:
+        self.pays(0, PHONES[0], 300, None, scenario, True)
+
+    @rule(tab=numbers, phone=phones, amount=st.integers(1, 300), name=named)
+    def pays_a_part(self, tab: int, phone: str, amount: int, name: str) -> None:
+        self.pays(tab, phone, amount, None, CATALOGUE[name], True)
+
     @rule(tab=numbers, phone=phones, amount=amounts, key=keys, scenario=scenarios, sure=st.booleans())
+    def pays_as_it_comes(
+        self, tab: int, phone: str, amount: int, key: str | None, scenario: Scenario, sure: bool
+    ) -> None:
+        self.pays(tab, phone, amount, key, scenario, sure)
+
     def pays(self, tab: int, phone: str, amount: int, key: str | None, scenario: Scenario, sure: bool) -> None:
         intent = self.intent(tab, phone, amount, key, sure=sure)
         most = self.free(next(each.id for each in self.house.tabs if each.ref == intent.tab_ref))

@@ -40,7 +40,7 @@ from .safaricom import Asked, Door, Post
 
 #: Real seconds after which whatever should go on by itself is stuck.
 STUCK_SECONDS = 20.0
-TABS = (700, 1_500)
+TABS = (700, 3_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class House:
     eyes: "asyncpg.Connection[asyncpg.Record]"
     outside: AsyncExitStack
     logs: list[Any]
+    #: Answers that Safaricom holds for processes that have died.
+    ghosts: set[int] = field(default_factory=set)
     at_hand: AsyncExitStack = field(default_factory=AsyncExitStack)
     rt: Runtime = field(init=False)
     pushes: Pushes = field(init=False)
@@ -96,15 +98,17 @@ class House:
         """The process dies where it stands, and another begins."""
         self.rt.db.terminate()
         await self.end_tasks()
+        self.ghosts.update(self.pauses())
         await self.at_hand.aclose()
         self.world.count("crashes")
         await self.start()
 
     async def end_tasks(self) -> None:
-        tasks = list(self.pushes.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Nobody waits for anything any more. The lost connection may swallow a task's first cancellation."""
+        while tasks := list(self.pushes.tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.02)
         await self.pushes.daraja.close()
 
     async def close(self) -> None:
@@ -115,7 +119,11 @@ class House:
     @property
     def held(self) -> int:
         """Pushes that Safaricom has and does not answer before its time moves on."""
-        return sum(each.lane.startswith("pause") and not each.dropped for each in self.simulator.agenda.errands)
+        return len(self.pauses() - self.ghosts)
+
+    def pauses(self) -> set[int]:
+        waiting = self.simulator.agenda.errands
+        return {each.number for each in waiting if each.lane.startswith("pause") and not each.dropped}
 
     async def quiet(self) -> None:
         """Everything that can go on by itself has: what is left waits for Safaricom's time."""

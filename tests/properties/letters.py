@@ -26,9 +26,15 @@ class Letters(Evening):
     def time_passes(self, seconds: int) -> None:
         self.act(self.house.passes(seconds))
 
-    @rule(keeps_back=st.booleans())
-    def the_post_keeps_letters_back(self, keeps_back: bool) -> None:
-        self.house.post.keeps_back = keeps_back
+    @rule(what=st.sampled_from(["keeps", "keeps", "brings", "loses"]), number=numbers)
+    def the_post(self, what: str, number: int) -> None:
+        """Keeps letters back from now, or brings them as they come, or loses one it has kept."""
+        post = self.house.post
+        if what != "loses":
+            post.keeps_back = what == "keeps"
+        elif (letter := self.pick(post.kept, number)) is not None:
+            post.kept.remove(letter)
+            post.lost.append(letter)
 
     @rule(chosen=st.lists(st.tuples(numbers, st.integers(1, 3)), min_size=1, max_size=4), at_once=st.booleans())
     def letters_arrive(self, chosen: list[tuple[int, int]], at_once: bool) -> None:
@@ -46,13 +52,6 @@ class Letters(Evening):
         past = [letter for letter in self.house.post.letters if letter not in self.house.post.kept]
         again = [letter for number in chosen if (letter := self.pick(past, number)) is not None]
         self.act(self.deliver(again, at_once))
-
-    @rule(number=numbers)
-    def a_letter_is_lost(self, number: int) -> None:
-        letter = self.pick(self.house.post.kept, number)
-        if letter is not None:
-            self.house.post.kept.remove(letter)
-            self.house.post.lost.append(letter)
 
     async def deliver(self, letters: Sequence[Letter], at_once: bool) -> list[int | str]:
         if at_once:
@@ -95,25 +94,22 @@ class Letters(Evening):
         return await self.house.post.send(Letter("forged", named.checkout_id, url, {}, forgery(named, code, receipt)))
 
     @rule(
+        what=st.sampled_from(["answers", "answers", "forgets tokens", "is away", "is well", "is well"]),
         api=st.sampled_from(["oauth", "push", "query"]),
         reply=st.sampled_from(AT_ONCE),
-        times=st.integers(1, 3),
-        over=st.sampled_from([False, False, True]),
+        times=st.integers(1, 2),
     )
-    def safaricom_stumbles(self, api: str, reply: str, times: int, over: bool) -> None:
-        faults = self.house.simulator.faults
-        if over:
-            faults.clear()
-        else:
-            faults.add(Fault(api, reply, times))
-
-    @rule()
-    def every_access_token_is_forgotten(self) -> None:
-        self.house.simulator.tokens.expire()
-
-    @rule(here=st.booleans())
-    def safaricom_cannot_be_reached(self, here: bool) -> None:
-        self.act(self.house.host.accept() if here else self.house.host.refuse())
+    def safaricom_stumbles(self, what: str, api: str, reply: str, times: int) -> None:
+        match what:
+            case "answers":
+                self.house.simulator.faults.add(Fault(api, reply, times))
+            case "forgets tokens":
+                self.house.simulator.tokens.expire()
+            case "is away":
+                self.act(self.house.host.refuse())
+            case _:
+                self.house.simulator.faults.clear()
+                self.act(self.house.host.accept())
 
 
 def forgery(named: Push, code: str, receipt: str) -> bytes:

@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="show the first failure as it came, not the shortest")
     said = parser.parse_args()
     warnings.simplefilter("error")
-    for noisy in ("asyncio", "asyncpg"):
+    for noisy in ("asyncio", "asyncpg", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     number = SystemRandom().randrange(10**9) if said.seed is None else said.seed
     started, cluster = time.monotonic(), Cluster()

@@ -15,24 +15,43 @@ from hypothesis.stateful import rule
 
 from kaunta.core.db import connect
 from kaunta.core.errors import KauntaError
-from kaunta.payments import inbox, silence
 from kaunta.payments.initiate import initiate
 from kaunta.payments.reconcile import check_now
 from kaunta.simulator.faults import Fault
+from kaunta.simulator.pushes import Message as Letter
 from kaunta.simulator.scenarios import Scenario
 
-from .counter import Counter
+from .counter import TURNS, Counter
+from .evidence import Payment
 from .guests import Guests, amounts, numbers, phones
 from .letters import Letters
 from .scenarios import scenarios
+
+WHERE = (
+    "anywhere",
+    "before the push",
+    "before the answer is recorded",
+    "before a callback is understood",
+    "in a worker's turn",
+)
 
 
 class MoneyMachine(Guests, Letters, Counter):
     """The whole evening: guests, Safaricom, staff, workers, and what breaks."""
 
-    @rule()
-    def the_process_dies(self) -> None:
-        self.act(self.dies())
+    @rule(where=st.sampled_from(WHERE), tab=numbers, phone=phones, amount=amounts, scenario=scenarios, number=numbers)
+    def the_process_dies(self, where: str, tab: int, phone: str, amount: int, scenario: Scenario, number: int) -> None:
+        match where:
+            case "anywhere":
+                self.act(self.dies())
+            case "before the push":
+                self.act(self.dies_before_the_push(tab, phone, amount))
+            case "before the answer is recorded":
+                self.act(self.dies_before_the_answer_is_recorded(tab, phone, amount, scenario))
+            case "before a callback is understood":
+                self.act(self.dies_before_a_callback_is_understood(number))
+            case _:
+                self.act(self.dies_in_the_middle_of_a_workers_turn(tab))
 
     async def dies(self) -> None:
         await self.house.crash()
@@ -51,93 +70,66 @@ class MoneyMachine(Guests, Letters, Counter):
             while not await self.house.eyes.fetchval("select exists (select from pg_locks where not granted)"):
                 await asyncio.sleep(0.001)
 
-    @rule(tab=numbers, phone=phones, amount=amounts)
-    def dies_between_the_intent_and_the_push(self, tab: int, phone: str, amount: int) -> None:
-        async def dying() -> None:
-            fault = Fault("oauth", "hang")
-            self.house.simulator.tokens.expire()
-            self.house.simulator.faults.listed.insert(0, fault)
-            started = asyncio.create_task(
-                initiate(self.house.rt, self.house.pushes, self.intent(tab, phone, amount, sure=True))
-            )
-            with suppress(KauntaError):
-                await started
-            await self.dies()
-            with suppress(ValueError):
-                self.house.simulator.faults.listed.remove(fault)
+    async def dies_before_the_push(self, tab: int, phone: str, amount: int) -> None:
+        """The intent is committed; the process dies while it asks for an access token."""
+        fault, faults = Fault("oauth", "hang"), self.house.simulator.faults
+        self.house.simulator.tokens.expire()
+        faults.listed.insert(0, fault)
+        with suppress(KauntaError):
+            await initiate(self.house.rt, self.house.pushes, self.intent(tab, phone, amount, sure=True))
+        await self.dies()
+        if fault in faults.listed:
+            faults.listed.remove(fault)
 
-        self.act(dying())
-
-    @rule(tab=numbers, phone=phones, amount=amounts, scenario=scenarios)
-    def dies_before_the_answer_is_recorded(self, tab: int, phone: str, amount: int, scenario: Scenario) -> None:
+    async def dies_before_the_answer_is_recorded(self, tab: int, phone: str, amount: int, scenario: Scenario) -> None:
         """The push is out and answered; what Safaricom said never reaches a row."""
         intent = self.intent(tab, phone, amount, sure=True)
         tab_id = next(each.id for each in self.house.tabs if each.ref == intent.tab_ref)
-
-        async def dying() -> None:
-            asked, held = len(self.house.heard), self.house.held
-            self.queue(replace(scenario, answer_after=scenario.answer_after or 1.0, callbacks_first=False), phone)
-            with suppress(KauntaError):
-                await initiate(self.house.rt, self.house.pushes, intent)
-                await self.house.quiet()
-            if len(self.house.heard) > asked and self.house.held > held:
-                async with self.held(tab_id):
-                    await self.house.simulator.advance(scenario.answer_after or 1.0)
-                    # A push that is never answered keeps its process waiting, and dies there.
-                    await self.house.until(lambda: self.house.held <= held or scenario.answer == "hang")
-                    if scenario.answer == "ack":
-                        await self.somebody_waits()
-                    await self.house.crash()
-            else:
+        held = self.house.held
+        self.queue(replace(scenario, answer_after=scenario.answer_after or 1.0, callbacks_first=False), phone)
+        with suppress(KauntaError):
+            await initiate(self.house.rt, self.house.pushes, intent)
+            await self.house.quiet()
+        if self.house.held > held:
+            async with self.held(tab_id):
+                await self.house.simulator.advance(scenario.answer_after or 1.0)
+                # A push that is never answered keeps its process waiting, and dies there.
+                await self.house.until(lambda: self.house.held <= held or scenario.answer == "hang")
+                if scenario.answer == "ack":
+                    await self.somebody_waits()
                 await self.house.crash()
-            await self.adopt()
+        else:
+            await self.house.crash()
+        await self.adopt()
 
-        self.act(dying())
-
-    @rule(number=numbers)
-    def dies_between_two_hundred_and_understanding(self, number: int) -> None:
-        """A callback is stored and answered; the process dies while it waits for the tab."""
+    async def dies_before_a_callback_is_understood(self, number: int) -> None:
+        """A callback is stored and answered 200; the process dies while it waits for the tab."""
         letter = self.pick(self.house.post.kept or self.house.post.letters, number)
-        payment = next(
-            (each for each in self.books.payments.values() if letter and self.is_of(each.id, letter.checkout_id)), None
-        )
+        payment = next((each for each in self.books.payments.values() if letter and self.is_of(each, letter)), None)
         if letter is None or payment is None:
             return
+        async with self.held(payment.tab_id):
+            await self.house.post.send(letter)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            await self.house.crash()
+        await self.adopt()
 
-        async def dying() -> None:
-            async with self.held(payment.tab_id):
-                await self.house.post.send(letter)
-                for _ in range(20):
-                    await asyncio.sleep(0.001)
-                await self.house.crash()
-            await self.adopt()
+    def is_of(self, payment: Payment, letter: Letter) -> bool:
+        push = self.books.evidence[payment.id].push
+        return push is not None and push.checkout_id == letter.checkout_id
 
-        self.act(dying())
-
-    def is_of(self, payment: UUID, checkout_id: str) -> bool:
-        push = self.books.evidence[payment].push
-        return push is not None and push.checkout_id == checkout_id
-
-    @rule(tab=numbers)
-    def dies_in_the_middle_of_a_workers_turn(self, tab: int) -> None:
+    async def dies_in_the_middle_of_a_workers_turn(self, tab: int) -> None:
         chosen = self.house.tabs[tab % len(self.house.tabs)]
-
-        async def dying() -> None:
-            async with self.held(chosen.id):
-                working = [
-                    asyncio.create_task(inbox.work_off(self.house.rt)),
-                    asyncio.create_task(silence.ask_about_due(self.house.rt, self.house.pushes.daraja)),
-                    asyncio.create_task(silence.time_out_silent(self.house.rt)),
-                ]
-                await asyncio.wait(working, timeout=0.05)
-                self.house.rt.db.terminate()
-                for task in working:
-                    task.cancel()
-                await asyncio.gather(*working, return_exceptions=True)
-                await self.house.crash()
-            await self.adopt()
-
-        self.act(dying())
+        async with self.held(chosen.id):
+            working = [asyncio.ensure_future(self.turn(name, 50)()) for name in TURNS]
+            await asyncio.wait(working, timeout=0.05)
+            self.house.rt.db.terminate()
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+            await self.house.crash()
+        await self.adopt()
 
     @rule(chosen=st.lists(numbers, min_size=1, max_size=3))
     def the_database_goes_away(self, chosen: list[int]) -> None:

@@ -44,7 +44,7 @@ class Served:
 @asynccontextmanager
 async def listening(app: FastAPI, at: socket.socket) -> AsyncIterator[None]:
     """`app` answers on a bound socket while the block runs."""
-    config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False)
+    config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
     config.load()
     state = ServerState()
 

@@ -4,12 +4,16 @@ For the owner (a manager may switch on and off); a bar of somebody else does not
 come out.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kaunta.access import sessions
@@ -17,19 +21,43 @@ from kaunta.api.payments import STAFF_COOKIE, pushes
 from kaunta.bars import mpesa_settings as settings
 from kaunta.bars.mpesa_settings import Settings, Wanted
 from kaunta.bars.values import Environment
-from kaunta.core.errors import BadRequest, Forbidden, KauntaError, NotFound, SignInNeeded
+from kaunta.core.db import TRANSIENT_ERRORS
+from kaunta.core.errors import BadRequest, DatabaseAway, Forbidden, KauntaError, NotFound, SignInNeeded
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
-from kaunta.core.web import problem, runtime
+from kaunta.core.web import misread, problem, runtime
 
-router = APIRouter(prefix="/api/mpesa-settings", tags=["settings"])
+log = structlog.get_logger(__name__)
+
+
+class SettingsRoute(APIRoute):
+    """Every error here says that nothing was changed, in the fields the seeds' callers read."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except RequestValidationError as error:
+                return refused(misread(error))
+            except KauntaError as error:
+                return refused(error)
+            except TRANSIENT_ERRORS as error:
+                log.error("request.failed", route=self.path, error=type(error).__name__)
+                return refused(DatabaseAway())
+
+        return answer
+
+
+router = APIRouter(prefix="/api/mpesa-settings", tags=["settings"], route_class=SettingsRoute)
 
 Text = Annotated[str | None, Field(max_length=40)]
 SecretText = Annotated[SecretStr | None, Field(max_length=1_000)]
 
 
 class SettingsBody(BaseModel):
-    """The seeds' request. A secret that is absent or empty is kept."""
+    """The seeds' request. A secret that is absent or empty is kept; so is an absent till number, an empty one goes."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
@@ -52,7 +80,7 @@ class SettingsBody(BaseModel):
             enabled=self.enabled,
             environment=self.environment,
             business_shortcode=(self.shortcode or "").strip() or None,
-            till_number=(self.till_number or "").strip() or None,
+            till_number=None if self.till_number is None else self.till_number.strip(),
             consumer_key=secret(self.consumer_key),
             consumer_secret=secret(self.consumer_secret),
             passkey=secret(self.passkey),
@@ -79,11 +107,8 @@ async def save(request: Request, body: SettingsBody) -> JSONResponse:
     """Store, switch and answer from what was committed; any failure changes nothing and says why."""
     rt = runtime(request)
     wanted = body.wanted()
-    try:
-        actor = await may_change(request, rt, body.bar_id, wanted)
-        saved = await settings.save_settings(rt, pushes(request).daraja, body.bar_id, wanted, by=actor)
-    except KauntaError as error:
-        return refused(error)
+    actor = await may_change(request, rt, body.bar_id, wanted)
+    saved = await settings.save_settings(rt, pushes(request).daraja, body.bar_id, wanted, by=actor)
     message = "M-Pesa is on." if saved.settings.enabled else "M-Pesa is off."
     return JSONResponse(
         {
@@ -125,15 +150,16 @@ async def may_change(request: Request, rt: Runtime, bar_id: UUID, wanted: Wanted
     """The owner may change everything, a manager may switch on and off."""
     actor = await person(request, bar_id, "manager", "owner")
     present = await settings.read_settings(rt, bar_id)
-    if wanted.brings_credentials or present.environment != wanted.environment:
-        return await person(request, bar_id, "owner")
-    return actor
+    if settings.may_be_a_managers(wanted, present):
+        return actor
+    return await person(request, bar_id, "owner")
 
 
 def refused(error: KauntaError) -> JSONResponse:
-    """The problem, with the seeds' word that nothing was changed."""
+    """The problem, with the request's name of its field and the seeds' word that nothing was changed."""
+    field = error.fields.get("field")
     if isinstance(error, BadRequest):
-        error.fields.setdefault("field", None)
+        error.fields["field"] = f"mpesa_{field}" if field else None
     error.fields["sync_status"] = {"credentials_updated": False, "bar_status_updated": False}
     return problem(error)
 

@@ -1,84 +1,69 @@
 """The M-Pesa settings of a bar: read without secrets, changed all or nothing.
 
 New secrets are checked for shape, then asked of Safaricom (OAuth, no money moves), and only then one transaction
-writes credentials, switch and audit together; the answer is read from what was committed. Turning M-Pesa off needs
-no secrets and always works. Another environment is saved and switched to in one; production wants its shortcode
-typed, and no environment changes while payments are in flight.
+writes credentials, switch and audit together and reads the answer. Turning M-Pesa off needs no secrets and always
+works. Another environment is saved and switched to in one; production wants its shortcode typed, and no environment
+changes while payments are in flight.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import assert_never
 from uuid import UUID
 
 from kaunta.bars import queries
 from kaunta.bars.mpesa_switch import SyncResult, persistently, sync_mpesa_status
+from kaunta.bars.mpesa_wanted import (
+    SECRETS,
+    ConfirmationRequired,
+    CredentialsNotAccepted,
+    PaymentsInFlight,
+    SafaricomUnreachable,
+    SecretsUnreadable,
+    SettingsChanged,
+    Wanted,
+    candidate,
+    check_confirmation,
+    complete,
+    prove,
+    to_prove,
+)
 from kaunta.bars.values import Environment
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
-from kaunta.core.errors import Conflict, KauntaError, NotFound
+from kaunta.core.errors import NotFound
 from kaunta.core.runtime import Runtime
-from kaunta.core.secret import Secret
 from kaunta.core.vault import VaultError
 from kaunta.credentials import queries as credential_queries
 from kaunta.credentials import store
-from kaunta.credentials.store import CredentialRefused, NewCredential
-from kaunta.daraja.client import Credential, CredentialsGood, CredentialsRefused, DarajaClient, DarajaUnreachable
+from kaunta.credentials.queries import Numbered
+from kaunta.credentials.store import NewCredential
+from kaunta.daraja.client import (
+    Credential,
+    CredentialsGood,
+    CredentialsOutcome,
+    CredentialsRefused,
+    DarajaClient,
+    DarajaUnreachable,
+)
 
-SECRETS = ("consumer_key", "consumer_secret", "passkey")
-#: Safaricom's public sandbox shortcode and passkey (daraja.md §4): no money ever arrives there.
-SANDBOX_SHORTCODE = "174379"
-SANDBOX_PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
-
-
-class CredentialsNotAccepted(KauntaError):
-    """Safaricom did not accept the consumer key and secret. Check that both come from the same app."""
-
-    status = 422
-    code = "credentials_not_accepted"
-
-
-class SafaricomUnreachable(KauntaError):
-    """Safaricom could not be reached, so the credentials could not be checked. Nothing was changed; try again."""
-
-    status = 502
-    code = "safaricom_unreachable"
-
-
-class ConfirmationRequired(Conflict):
-    """Production takes real money: confirm by typing the shortcode."""
-
-    code = "production_confirmation_required"
-
-
-class PaymentsInFlight(Conflict):
-    """Payments are on their way. Wait until they have ended, then switch."""
-
-    code = "payments_in_flight"
-
-
-class SecretsUnreadable(Conflict):
-    """The stored secrets cannot be read, so none can be kept. Enter all three again."""
-
-    code = "secrets_unreadable"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Wanted:
-    """What an owner sent; a secret that is None is kept."""
-
-    enabled: bool
-    environment: Environment
-    business_shortcode: str | None = None
-    till_number: str | None = None
-    consumer_key: Secret | None = None
-    consumer_secret: Secret | None = None
-    passkey: Secret | None = None
-    confirm_production: str | None = None
-
-    @property
-    def brings_credentials(self) -> bool:
-        return any(getattr(self, name) for name in (*SECRETS, "business_shortcode", "till_number"))
+__all__ = [
+    "ConfirmationRequired",
+    "CredentialsNotAccepted",
+    "PaymentsInFlight",
+    "SafaricomUnreachable",
+    "Saved",
+    "SecretsUnreadable",
+    "Settings",
+    "SettingsChanged",
+    "Step",
+    "StoredCredential",
+    "Wanted",
+    "may_be_a_managers",
+    "read_settings",
+    "save_settings",
+    "test_connection",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +104,20 @@ class Saved:
 async def read_settings(rt: Runtime, bar_id: UUID) -> Settings:
     """A bar's settings. Raises `NotFound`."""
     async with rt.db.acquire() as db:
-        switch = await queries.switch(db, bar_id)
-        if switch is None:
-            raise NotFound("There is no such bar.")
-        state = await queries.switch_state(db, bar_id)
-        rows = await credential_queries.stored(db, bar_id)
+        return await settings_of(db, rt, bar_id)
+
+
+async def settings_of(db: Connection, rt: Runtime, bar_id: UUID) -> Settings:
+    switch = await queries.switch(db, bar_id)
+    state = await queries.switch_state(db, bar_id)
+    if switch is None or state is None:
+        raise NotFound("There is no such bar.")
+    rows = await credential_queries.stored(db, bar_id)
     warnings = []
-    if state and (state.authority is None or state.authority != state.enabled):
+    if state.authority is None or state.authority != state.enabled:
         warnings.append("The switch and the credentials disagree.")
+    if switch.mpesa_enabled and switch.credential_id is None:
+        warnings.append(f"No {switch.environment} credentials are stored, so guests cannot use M-Pesa.")
     if not switch.mpesa_enabled and not switch.cash_enabled and not switch.card_enabled:
         warnings.append("Guests have no way to pay: M-Pesa, cash and card are all off.")
     return Settings(
@@ -159,131 +150,98 @@ def shown(rt: Runtime, row: credential_queries.StoredRow) -> StoredCredential:
     )
 
 
+def may_be_a_managers(wanted: Wanted, present: Settings) -> bool:
+    """Is it on or off and nothing else? Then a manager may say it."""
+    row = next((row for row in present.credentials if row.environment == wanted.environment), None)
+    news = wanted.news(row.business_shortcode, row.till_number) if row else wanted
+    return wanted.environment == present.environment and not news.brings_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A wish that was checked, and what was seen then. `proven`: Safaricom was asked and took the credentials."""
+
+    wanted: Wanted
+    new: NewCredential | None
+    seen_environment: Environment
+    seen: Numbered | None
+    proven: bool
+
+    @property
+    def moves(self) -> bool:
+        return self.wanted.environment != self.seen_environment
+
+
 async def save_settings(rt: Runtime, daraja: DarajaClient, bar_id: UUID, wanted: Wanted, *, by: str) -> Saved:
-    """Check, ask Safaricom, write all or nothing, and answer from what was committed.
+    """Check, ask Safaricom, write all or nothing, and answer from what was written with it.
 
     Raises `NotFound`, `CredentialRefused`, `SecretsUnreadable`, `ConfirmationRequired`, `PaymentsInFlight`,
-    `CredentialsNotAccepted`, `SafaricomUnreachable`, `NoCredentials`; then nothing has changed.
+    `SettingsChanged`, `CredentialsNotAccepted`, `SafaricomUnreachable`, `NoCredentials`, `DatabaseAway`,
+    `SwitchFailed`; then nothing has changed.
     """
-    new: NewCredential | None = None
+    plan = await prepare(rt, daraja, bar_id, wanted)
+    return await persistently(rt, bar_id, lambda db: write(db, rt, bar_id, plan, by=by))
+
+
+async def prepare(rt: Runtime, daraja: DarajaClient, bar_id: UUID, wanted: Wanted) -> Plan:
+    """Everything that may refuse a wish, the slow question to Safaricom last and outside any transaction."""
     async with rt.db.acquire() as db:
         switch = await queries.switch(db, bar_id)
         if switch is None:
             raise NotFound("There is no such bar.")
-        if wanted.brings_credentials:
-            new = await complete(db, rt, bar_id, wanted)
-        if wanted.environment != switch.environment:
-            await check_switch(db, rt, bar_id, wanted, new)
-    tested = new is not None or (wanted.enabled and wanted.environment != switch.environment)
-    if tested:
-        await check_with_safaricom(rt, daraja, bar_id, wanted.environment, new)
-
-    async def write(db: Connection) -> SyncResult:
-        # The lock that comes first everywhere; an environment does not change under a payment that begins now.
-        await queries.lock_bar(db, bar_id)
-        if wanted.environment != switch.environment and await queries.payments_in_flight(db, bar_id):
+        rows = {row.sealed.environment: row for row in await credential_queries.stored(db, bar_id)}
+        in_flight = await queries.payments_in_flight(db, bar_id)
+    row = rows.get(wanted.environment)
+    present = row.sealed if row else None
+    wanted = wanted.news(present.business_shortcode, present.till_number) if present else wanted
+    new = complete(rt, wanted, present) if wanted.brings_credentials else None
+    moves = wanted.environment != switch.environment
+    if moves:
+        if in_flight:
             raise PaymentsInFlight
-        if new is not None:
-            credential_id = await store.store(db, rt, bar_id, new, by=by)
-            await credential_queries.record_test(db, credential_id, "success", rt.clock.now())
-        result = await sync_mpesa_status(db, rt.clock, bar_id, wanted.enabled, environment=wanted.environment, by=by)
-        return SyncResult(result.success, result.credentials_updated or new is not None, result.bar_status_updated)
-
-    result = await persistently(rt, bar_id, write)
-    return Saved(result, await read_settings(rt, bar_id))
-
-
-async def complete(db: Connection, rt: Runtime, bar_id: UUID, wanted: Wanted) -> NewCredential:
-    """What was sent, with what is kept filled in. Raises `CredentialRefused`, `SecretsUnreadable`."""
-    present: Credential | None = None
-    if not all(getattr(wanted, name) for name in SECRETS) or not wanted.business_shortcode:
-        try:
-            present = await store.current(db, rt, bar_id, wanted.environment)
-        except VaultError:
-            raise SecretsUnreadable from None
-    missing = [name for name in SECRETS if not getattr(wanted, name) and present is None]
-    if missing or not (wanted.business_shortcode or present):
-        field = missing[0] if missing else "business_shortcode"
-        raise CredentialRefused(f"{field}: is needed, nothing is stored yet.", field=field)
-
-    def secret(name: str) -> Secret:
-        value: Secret = getattr(wanted, name) or getattr(present, name)
-        return value
-
-    new = NewCredential(
-        environment=wanted.environment,
-        business_shortcode=wanted.business_shortcode or (present.business_shortcode if present else ""),
-        till_number=wanted.till_number or (present.till_number if present else None),
-        consumer_key=secret("consumer_key"),
-        consumer_secret=secret("consumer_secret"),
-        passkey=secret("passkey"),
-    )
-    store.check(new)
-    if new.environment == "production":
-        if new.business_shortcode == SANDBOX_SHORTCODE:
-            raise CredentialRefused("business_shortcode: this is the sandbox's.", field="business_shortcode")
-        if new.passkey.reveal() == SANDBOX_PASSKEY:
-            raise CredentialRefused("passkey: this is the sandbox's.", field="passkey")
-    return new
+        check_confirmation(wanted, new, present)
+    # Nothing is switched on that Safaricom has not taken: neither new secrets, nor old ones nobody has tried.
+    goes_on = wanted.enabled and row is not None and (moves or not row.is_active)
+    unproven = row is not None and (moves or not row.tested_well)
+    proven = new is not None or (goes_on and unproven)
+    if proven and (credential := to_prove(rt, new, present)):
+        await prove_or_note(rt, daraja, bar_id, credential)
+    seen = Numbered(present.credential_id, present.version) if present else None
+    return Plan(wanted, new, switch.environment, seen, proven)
 
 
-async def check_switch(db: Connection, rt: Runtime, bar_id: UUID, wanted: Wanted, new: NewCredential | None) -> None:
-    """May the bar go to the other environment? Raises `ConfirmationRequired`, `PaymentsInFlight`."""
-    if await queries.payments_in_flight(db, bar_id):
+async def prove_or_note(rt: Runtime, daraja: DarajaClient, bar_id: UUID, credential: Credential) -> None:
+    try:
+        await prove(daraja, credential)
+    except CredentialsNotAccepted:
+        async with transaction(rt.db) as db:
+            await audit(
+                db, rt.clock, "safaricom", "credentials.refused", "bar", bar_id, bar_id=bar_id, outcome="refused",
+                environment=credential.environment,
+            )  # fmt: skip
+        raise
+
+
+async def write(db: Connection, rt: Runtime, bar_id: UUID, plan: Plan, *, by: str) -> Saved:
+    """The one transaction: what was seen before Safaricom was asked must still be there."""
+    environment = plan.wanted.environment
+    # The lock that comes first everywhere; an environment does not change under a payment that begins now.
+    await (queries.lock_bar_to_move(db, bar_id) if plan.moves else queries.lock_bar(db, bar_id))
+    switch = await queries.switch(db, bar_id)
+    if switch is None:
+        raise NotFound("There is no such bar.")
+    present = await credential_queries.lock_credential(db, bar_id, environment)
+    if switch.environment != plan.seen_environment or (plan.proven and present != plan.seen):
+        raise SettingsChanged
+    if plan.moves and await queries.payments_in_flight(db, bar_id):
         raise PaymentsInFlight
-    if wanted.environment != "production":
-        return
-    row = await credential_queries.current_version(db, bar_id, "production")
-    shortcode = new.business_shortcode if new else row.business_shortcode if row else None
-    if wanted.confirm_production is None or wanted.confirm_production != shortcode:
-        raise ConfirmationRequired(field="confirm_production")
-
-
-async def check_with_safaricom(
-    rt: Runtime, daraja: DarajaClient, bar_id: UUID, environment: Environment, new: NewCredential | None
-) -> None:
-    """Ask Safaricom for a token with what will be stored, or with what is. Raises what it says."""
-    if new is not None:
-        credential = candidate(rt, new)
-    else:
-        async with rt.db.acquire() as db:
-            try:
-                stored = await store.current(db, rt, bar_id, environment)
-            except VaultError:
-                raise SecretsUnreadable from None
-        if stored is None:
-            return
-        credential = stored
-    match await daraja.check_credentials(credential):
-        case CredentialsGood():
-            return
-        case CredentialsRefused(http_status=status):
-            await note_refusal(rt, bar_id, environment)
-            raise CredentialsNotAccepted(httpStatus=status)
-        case DarajaUnreachable(reason=reason):
-            raise SafaricomUnreachable(reason=reason)
-
-
-async def note_refusal(rt: Runtime, bar_id: UUID, environment: str) -> None:
-    async with transaction(rt.db) as db:
-        await audit(
-            db, rt.clock, "safaricom", "credentials.refused", "bar", bar_id, bar_id=bar_id, outcome="refused",
-            environment=environment,
-        )  # fmt: skip
-
-
-def candidate(rt: Runtime, new: NewCredential) -> Credential:
-    """Credentials that are not stored yet, under an id of their own: their token is nobody else's."""
-    return Credential(
-        id=rt.entropy.uuid(),
-        version=0,
-        environment=new.environment,
-        business_shortcode=new.business_shortcode,
-        till_number=new.till_number,
-        consumer_key=new.consumer_key,
-        consumer_secret=new.consumer_secret,
-        passkey=new.passkey,
-    )
+    if plan.new is not None:
+        await store.store(db, rt, bar_id, plan.new, by=by)
+        present = await credential_queries.lock_credential(db, bar_id, environment)
+    if plan.proven and present is not None:
+        await credential_queries.record_test(db, present, "success", rt.clock.now())
+    sync = await sync_mpesa_status(db, rt.clock, bar_id, plan.wanted.enabled, environment=environment, by=by)
+    return Saved(sync, await settings_of(db, rt, bar_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,41 +255,51 @@ class Step:
 
 async def test_connection(rt: Runtime, daraja: DarajaClient, bar_id: UUID, wanted: Wanted, *, by: str) -> list[Step]:
     """Check stored or given credentials of a *named* environment, whatever the bar's is. Moves no money."""
-    steps: list[Step] = []
-    credential: Credential | None = None
-    version: int | None = None
     async with rt.db.acquire() as db:
         if await queries.switch(db, bar_id) is None:
             raise NotFound("There is no such bar.")
-        try:
-            if wanted.brings_credentials:
-                credential = candidate(rt, await complete(db, rt, bar_id, wanted))
-            else:
-                credential = await store.current(db, rt, bar_id, wanted.environment)
-                version = credential.version if credential else None
-        except VaultError as error:
-            return [Step("stored", False, error.detail)]
-    if credential is None:
-        return [Step("stored", False, f"No {wanted.environment} credentials are stored.")]
-    steps.append(Step("stored", True, f"{wanted.environment}, shortcode {credential.business_shortcode}"))
+        present = await credential_queries.current_version(db, bar_id, wanted.environment)
+    wanted = wanted.news(present.business_shortcode, present.till_number) if present else wanted
+    given = wanted.brings_credentials
+    try:
+        if given:
+            credential = candidate(rt, complete(rt, wanted, present))
+        elif present is None:
+            return [Step("stored", False, f"No {wanted.environment} credentials are stored.")]
+        else:
+            credential = store.opened(rt, present)
+    except VaultError as error:
+        return [Step("stored", False, error.detail)]
+    steps = [Step("stored", True, f"{wanted.environment}, shortcode {credential.business_shortcode}")]
     outcome = await daraja.check_credentials(credential)
     steps.append(token_step(outcome))
-    if version is not None and not isinstance(outcome, DarajaUnreachable):
-        async with transaction(rt.db) as db:
-            status = "success" if isinstance(outcome, CredentialsGood) else "failed"
-            await credential_queries.record_test(db, credential.id, status, rt.clock.now())
-            await audit(
-                db, rt.clock, by, "credentials.tested", "credentials", credential.id, bar_id=bar_id, outcome=status,
-                environment=wanted.environment, version=version,
-            )  # fmt: skip
+    if not given and not isinstance(outcome, DarajaUnreachable):
+        await note_test(rt, bar_id, credential, good=isinstance(outcome, CredentialsGood), by=by)
     return steps
 
 
-def token_step(outcome: Any) -> Step:
+async def note_test(rt: Runtime, bar_id: UUID, credential: Credential, *, good: bool, by: str) -> None:
+    """Keep what a test of stored credentials came to, unless they were replaced while Safaricom was asked."""
+    status = "success" if good else "failed"
+    tested = Numbered(credential.id, credential.version)
+    async with transaction(rt.db) as db:
+        await queries.lock_bar(db, bar_id)
+        await credential_queries.record_test(db, tested, status, rt.clock.now())
+        await audit(
+            db, rt.clock, by, "credentials.tested", "credentials", credential.id, bar_id=bar_id, outcome=status,
+            environment=credential.environment, version=credential.version,
+        )  # fmt: skip
+
+
+def token_step(outcome: CredentialsOutcome) -> Step:
     match outcome:
         case CredentialsGood():
             return Step("token", True, "Safaricom gave an access token.")
-        case CredentialsRefused(http_status=status):
-            return Step("token", False, f"Safaricom did not accept the consumer key and secret (HTTP {status}).")
-        case _:
+        case CredentialsRefused():
+            return Step(
+                "token", False, f"Safaricom did not accept the consumer key and secret (HTTP {outcome.http_status})."
+            )
+        case DarajaUnreachable():
             return Step("token", False, "Safaricom could not be reached.")
+        case _:
+            assert_never(outcome)

@@ -18,7 +18,7 @@ from kaunta.bars.values import Environment
 from kaunta.core.audit import audit
 from kaunta.core.clock import Clock
 from kaunta.core.db import TRANSIENT_ERRORS, Connection, affected, one_row, transaction
-from kaunta.core.errors import Conflict, NotFound
+from kaunta.core.errors import Conflict, DatabaseAway, KauntaError, NotFound
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 
@@ -35,6 +35,12 @@ class NoCredentials(Conflict):
     """M-Pesa cannot be switched on: no credentials are stored for this environment."""
 
     code = "no_credentials"
+
+
+class SwitchFailed(KauntaError):
+    """M-Pesa could not be switched. Nothing was changed, and the failure is on the list of problems."""
+
+    code = "switch_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +85,16 @@ async def sync_mpesa_status(
     if active and environment not in rows:
         raise NoCredentials(f"No {environment} credentials are stored.")
     await queries.set_environment(db, bar_id, environment)
-    credentials_updated = False
-    if environment in rows:
-        tag = await queries.set_credentials_active(db, rows[environment], active)
-        one_row(tag, "switching credentials")
-        credentials_updated = affected(tag) == 1
-    elif rows:
-        # Off always works: with no row of this environment it is the only other one that counts.
-        for credential_id in rows.values():
-            await queries.set_credentials_active(db, credential_id, False)
+    # Off always works: with no row of this environment it is the only other one that counts.
+    meant = [rows[environment]] if environment in rows else list(rows.values())
+    for credential_id in meant:
+        one_row(await queries.set_credentials_active(db, credential_id, active), "switching credentials")
     tag = await queries.set_bar_flag(db, bar_id, active)
     one_row(tag, "switching the bar's flag")
     await audit(
         db, clock, by, f"mpesa.{'on' if active else 'off'}", "bar", bar_id, bar_id=bar_id, environment=environment
     )
-    return SyncResult(success=True, credentials_updated=credentials_updated, bar_status_updated=affected(tag) == 1)
+    return SyncResult(success=True, credentials_updated=bool(meant), bar_status_updated=affected(tag) == 1)
 
 
 async def validate_sync(db: Connection, bar_id: UUID) -> ValidationResult:
@@ -135,7 +136,8 @@ async def repair_inconsistency(db: Connection, clock: Clock, bar_id: UUID, *, by
 async def persistently(rt: Runtime, bar_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
     """Run a switch's work in a transaction of its own, again after failures that may pass; then alert.
 
-    Each try is logged and audited. What cannot pass (no such bar, no credentials) is raised at once.
+    Each failed try is logged and audited. Refusals (no such bar, no credentials) are raised at once. Raises
+    `DatabaseAway` where the tries came to nothing, `SwitchFailed` where no further try could help.
     """
     number = 0
     try:
@@ -150,20 +152,38 @@ async def persistently(rt: Runtime, bar_id: UUID, work: Callable[[Connection], A
             with attempt:
                 try:
                     async with transaction(rt.db) as db:
-                        if number > 1:
-                            await audit(
-                                db, rt.clock, "kaunta", "mpesa.retried", "bar", bar_id, bar_id=bar_id, attempt=number
-                            )
                         result = await work(db)
                         await close_problem(db, rt.clock, PROBLEM, bar_id, by="kaunta", reason="switched")
-                except TRANSIENT_ERRORS as error:
-                    log.warning("switch.failed", bar_id=str(bar_id), attempt=number, error=type(error).__name__)
+                except KauntaError:
                     raise
+                except Exception as error:
+                    await note_failure(rt, bar_id, number, error)
+                    raise
+    except KauntaError:
+        raise
     except TRANSIENT_ERRORS as error:
         await alert(rt, bar_id, error)
-        raise
+        raise DatabaseAway from error
+    except Exception as error:  # whatever it was, a person must know that the switch did not do what it was told
+        await alert(rt, bar_id, error)
+        raise SwitchFailed from error
     rt.live.hint(f"switch:{bar_id}", f"bar:{bar_id}")
     return result
+
+
+async def note_failure(rt: Runtime, bar_id: UUID, attempt: int, error: BaseException) -> None:
+    """A failed try, on the record beside the transaction that it undid."""
+    name = type(error).__name__
+    log.warning("switch.failed", bar_id=str(bar_id), attempt=attempt, error=name)
+    try:
+        async with transaction(rt.db) as db:
+            await audit(
+                db, rt.clock, "kaunta", "mpesa.switch_failed", "bar", bar_id, bar_id=bar_id, outcome="failed",
+                attempt=attempt, error=name,
+            )  # fmt: skip
+    except TRANSIENT_ERRORS:
+        # The log has it; where the database is away there is no other record to keep.
+        log.warning("switch.failure_not_audited", bar_id=str(bar_id), attempt=attempt)
 
 
 async def alert(rt: Runtime, bar_id: UUID, error: BaseException) -> None:
@@ -179,7 +199,10 @@ async def alert(rt: Runtime, bar_id: UUID, error: BaseException) -> None:
 
 
 async def reconcile_switches(rt: Runtime, limit: int = 100) -> int:
-    """A worker's turn: bars whose flag is not what their credentials say are put right; how many were."""
+    """A worker's turn: bars whose flag is not what their credentials say are put right; how many were.
+
+    One that cannot be repaired has its alert and does not keep the others waiting.
+    """
     async with rt.db.acquire() as db:
         ids = await queries.out_of_sync(db, limit)
     repaired = 0
@@ -188,7 +211,11 @@ async def reconcile_switches(rt: Runtime, limit: int = 100) -> int:
         async def repair(db: Connection, bar_id: UUID = bar_id) -> RepairResult:
             return await repair_inconsistency(db, rt.clock, bar_id, by="kaunta")
 
-        result = await persistently(rt, bar_id, repair)
+        try:
+            result = await persistently(rt, bar_id, repair)
+        except KauntaError as error:
+            log.error("switch.not_repaired", bar_id=str(bar_id), code=error.code)
+            continue
         repaired += result.repaired
         if result.repaired:
             log.warning("switch.repaired", bar_id=str(bar_id))

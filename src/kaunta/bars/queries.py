@@ -79,6 +79,16 @@ async def lock_bar(db: Connection, bar_id: UUID) -> bool:
     return await db.fetchval("select true from bars where id = $1 for no key update", bar_id) is True
 
 
+async def lock_bar_to_move(db: Connection, bar_id: UUID) -> bool:
+    """Hold the bar's row against payments that begin, too: its environment is to change."""
+    return await db.fetchval("select true from bars where id = $1 for update", bar_id) is True
+
+
+async def hold_environment(db: Connection, bar_id: UUID) -> None:
+    """Keep a bar's environment as it is until the transaction ends; the foreign keys take this lock anyway."""
+    await db.execute("select true from bars where id = $1 for key share", bar_id)
+
+
 async def credential_rows(db: Connection, bar_id: UUID) -> list[dict[str, Any]]:
     """A bar's credentials rows: which environment, active or not."""
     rows = await db.fetch(
@@ -160,13 +170,24 @@ async def payments_in_flight(db: Connection, bar_id: UUID) -> int:
     return count
 
 
-async def guard_triggers(db: Connection) -> list[str]:
-    """The switch's guard as it is installed and enabled: three triggers when it is whole."""
+#: The guard when it is whole: a trigger and the table it stands on.
+GUARD = frozenset(
+    {
+        ("kaunta_guard_bars", "bars"),
+        ("kaunta_tell_switch", "bars"),
+        ("kaunta_guard_credentials", "mpesa_credentials"),
+        ("kaunta_guard_no_credentials", "mpesa_credentials"),
+    }
+)
+
+
+async def guard_stands(db: Connection) -> bool:
+    """Is the switch's guard whole, and none of its triggers switched off?"""
     rows = await db.fetch(
         """
-        select tgname from pg_trigger
-        where tgname in ('kaunta_guard_bars', 'kaunta_tell_switch', 'kaunta_guard_credentials')
-          and tgenabled <> 'D' and not tgisinternal order by tgname
+        select t.tgname, c.relname from pg_trigger t join pg_class c on c.oid = t.tgrelid
+        where t.tgrelid in (to_regclass('bars'), to_regclass('mpesa_credentials')) and t.tgenabled in ('O', 'A')
+          and not t.tgisinternal
         """
     )
-    return [row["tgname"] for row in rows]
+    return {(row["tgname"], row["relname"]) for row in rows} >= GUARD

@@ -37,6 +37,7 @@ def explain(
             "source": row.source,
         },
         as_json=json,
+        ok=row.kind is not ResultKind.UNKNOWN,
         lines=[
             f"{row.code}  {row.klass.value}  ({row.kind.value})",
             f"guest:  {guest}",

@@ -29,7 +29,12 @@ def upgrade(
     before = run(lambda: migrate.state(url), as_json=json)
     if before.up_to_date or dry_run:
         says = "up to date" if before.up_to_date else f"would go from {before.current or 'empty'} to {before.head}"
-        answer({"current": before.current, "head": before.head, "changed": False}, as_json=json, lines=[says])
+        answer(
+            {"current": before.current, "head": before.head, "changed": False},
+            as_json=json,
+            ok=before.up_to_date,
+            lines=[says],
+        )
         raise typer.Exit(Exit.OK if before.up_to_date else Exit.FOUND_PROBLEMS)
     after = run(lambda: migrate.upgrade(url), as_json=json)
     answer(

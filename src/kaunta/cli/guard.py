@@ -16,7 +16,7 @@ def with_guard(what: str | None, as_json: bool) -> bool:
     found = settings("database_url", as_json=as_json)
 
     async def work() -> bool:
-        from kaunta.bars.queries import guard_triggers
+        from kaunta.bars.queries import guard_stands
         from kaunta.core.db import connect
         from kaunta.core.migrate import MIGRATIONS
 
@@ -28,7 +28,7 @@ def with_guard(what: str | None, as_json: bool) -> bool:
                 script = (MIGRATIONS / "sql" / "guard" / f"{what}.sql").read_text(encoding="utf-8")
                 async with db.transaction():
                     await db.execute(script)
-            return len(await guard_triggers(db)) == 3
+            return await guard_stands(db)
 
     return run(work, as_json=as_json)
 

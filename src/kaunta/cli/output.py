@@ -68,9 +68,12 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], *, as_json: bool = False) ->
 
     import asyncpg
 
+    from kaunta.core import log
     from kaunta.core.errors import BadRequest, ConfigurationError, Conflict, KauntaError, NotFound
     from kaunta.core.vault import VaultError
 
+    # structlog writes to stdout unless told otherwise, and stdout is the result's alone.
+    log.configure()
     try:
         return asyncio.run(work())
     except (ConfigurationError, VaultError) as error:

@@ -165,6 +165,13 @@ class PlainProblem(KauntaError):
         self.code = code  # type: ignore[misc]
 
 
+def misread(error: RequestValidationError) -> PlainProblem:
+    """What is wrong with which field of a request; never what was in it."""
+    where = [".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]) for item in error.errors()]
+    says = [f"{place}: {item['msg']}" for place, item in zip(where, error.errors(), strict=True)]
+    return PlainProblem(400, "; ".join(says), "bad_request")
+
+
 def install_errors(app: FastAPI) -> None:
     """Every error leaves as problem+json with a stable code; the guests' and staff's doors put theirs into pages."""
 
@@ -181,9 +188,7 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        where = [".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]) for item in error.errors()]
-        says = [f"{place}: {item['msg']}" for place, item in zip(where, error.errors(), strict=True)]
-        return problem(PlainProblem(400, "; ".join(says), "bad_request"))
+        return problem(misread(error))
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> Response:

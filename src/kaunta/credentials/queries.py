@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from kaunta.core.db import Connection
+from kaunta.core.db import Connection, affected
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ async def version(db: Connection, credential_id: UUID, number: int) -> SealedCre
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
+    """One version of one credentials row."""
+
     id: UUID
     version: int
 
@@ -120,6 +122,11 @@ class StoredRow:
     tested_version: int | None
     tested_at: datetime | None
 
+    @property
+    def tested_well(self) -> bool:
+        """Safaricom took this very version."""
+        return self.test_status == "success" and self.tested_version == self.sealed.version
+
 
 async def stored(db: Connection, bar_id: UUID) -> list[StoredRow]:
     """A bar's credentials rows, sandbox last."""
@@ -142,9 +149,13 @@ async def stored(db: Connection, bar_id: UUID) -> list[StoredRow]:
     ]
 
 
-async def record_test(db: Connection, credential_id: UUID, status: str, at: datetime) -> None:
-    """What a test of the present version came to."""
-    await db.execute(
-        "update mpesa_credentials set test_status = $2, tested_version = version, tested_at = $3 where id = $1",
-        credential_id, status, at,
+async def record_test(db: Connection, tested: Numbered, status: str, at: datetime) -> bool:
+    """What a test came to; False where another version has taken the tested one's place meanwhile."""
+    tag = await db.execute(
+        """
+        update mpesa_credentials set test_status = $3, tested_version = version, tested_at = $4
+        where id = $1 and version = $2
+        """,
+        tested.id, tested.version, status, at,
     )  # fmt: skip
+    return affected(tag) == 1

@@ -19,9 +19,13 @@ from kaunta.credentials.queries import SealedCredential
 from kaunta.daraja.client import Credential
 
 SHORTCODE = re.compile(r"[0-9]{5,7}")
-#: Masks and examples that once were posted back and encrypted over the real secret.
+#: Masks, examples and words for nothing: they were once posted back and encrypted over the real secret.
 NOT_A_SECRET = re.compile(
-    r".*[•*·]{3}.*|[•*·.]+|x{4,}|(your|test|example|placeholder|change[-_ ]?me)[-_ ].*", re.IGNORECASE
+    r".*[•*·]{3}.*|[•*·._-]+|x{4,}|[<\[{(].*[>\]})]|<[^>]*>.*"
+    r"|(your|test|example|placeholder|dummy|change[-_ ]?me)([-_ ].*)?"
+    r"|(.*_)?(consumer[-_ ]?(key|secret)|passkey)(_[0-9]+)?"
+    r"|redacted|hidden|masked|unchanged|null|none|undefined|secret|password",
+    re.IGNORECASE,
 )
 
 

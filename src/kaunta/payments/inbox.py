@@ -180,6 +180,9 @@ async def import_spool(rt: Runtime) -> int:
     for path in await rt.spool.waiting():
         try:
             spooled = await rt.spool.read(path)
+        except FileNotFoundError:
+            # Another process of this host shares the folder and was faster.
+            continue
         except VaultError as error:
             log.critical("spool.unreadable", code=error.code)
             async with transaction(rt.db) as db:

@@ -16,6 +16,7 @@ from uuid import UUID
 import stamina
 import structlog
 
+from kaunta.bars import queries as bar_queries
 from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
 from kaunta.core.errors import NotFound
 from kaunta.core.phone import Msisdn, parse_msisdn
@@ -159,6 +160,8 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
     token = rt.entropy.token()
     now = rt.clock.now()
     async with transaction(rt.db) as db:
+        # First of the locks: the bar does not change its environment between our look at it and our commit.
+        await bar_queries.hold_environment(db, tab.bar_id)
         tab = await tab_queries.lock_tab(db, tab.id)
         if tab is None:
             raise TabNotFound

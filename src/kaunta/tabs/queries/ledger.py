@@ -1,0 +1,73 @@
+"""The ledger: facts, added and never changed."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kaunta.core.db import Connection, one_row
+
+
+async def ledger_of_tab(db: Connection, tab_id: UUID) -> list[dict[str, Any]]:
+    """A tab's ledger, oldest first."""
+    rows = await db.fetch(
+        """
+        select id, kind, method, amount, receipt, created_at, transaction_id from tab_payments
+        where tab_id = $1 order by created_at, id
+        """,
+        tab_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def ledger_row_by_key(db: Connection, tab_id: UUID, key: str) -> UUID | None:
+    """The ledger row an idempotency key made."""
+    id_: UUID | None = await db.fetchval(
+        "select id from tab_payments where tab_id = $1 and idempotency_key = $2", tab_id, key
+    )
+    return id_
+
+
+async def insert_ledger_row(
+    db: Connection,
+    id_: UUID,
+    bar_id: UUID,
+    tab_id: UUID,
+    kind: str,
+    method: str | None,
+    amount: int,
+    recorded_by: str,
+    at: datetime,
+    *,
+    environment: str | None = None,
+    transaction_id: UUID | None = None,
+    receipt: str | None = None,
+    corrects: UUID | None = None,
+    reason: str | None = None,
+    key: str | None = None,
+) -> None:
+    """One fact in the ledger."""
+    await db.execute(
+        """
+        insert into tab_payments (id, bar_id, tab_id, kind, method, amount, recorded_by, created_at, environment,
+                                  transaction_id, receipt, corrects, reason, idempotency_key)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        """,
+        id_, bar_id, tab_id, kind, method, amount, recorded_by, at, environment,
+        transaction_id, receipt, corrects, reason, key,
+    )  # fmt: skip
+
+
+async def receiptless_credit(db: Connection, transaction_id: UUID) -> UUID | None:
+    """The ledger row of a payment that was booked before its receipt was known."""
+    id_: UUID | None = await db.fetchval(
+        "select id from tab_payments where transaction_id = $1 and kind = 'payment' and receipt is null", transaction_id
+    )
+    return id_
+
+
+async def fill_ledger_receipt(db: Connection, ledger_id: UUID, receipt: str) -> None:
+    """Add the receipt to a credit that was booked without one."""
+    one_row(
+        await db.execute("update tab_payments set receipt = $2 where id = $1 and receipt is null", ledger_id, receipt),
+        "filling in a receipt",
+    )

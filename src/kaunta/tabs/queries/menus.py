@@ -1,0 +1,60 @@
+"""Menus and tables: what a guest may order, and from where."""
+
+from uuid import UUID
+
+from kaunta.core.db import Connection
+from kaunta.tabs.values import MenuItem, Table
+
+
+async def menu(db: Connection, bar_id: UUID) -> list[MenuItem]:
+    """A bar's menu in the owner's order."""
+    rows = await db.fetch(
+        """
+        select id, category, name, price, available from menu_items where bar_id = $1 order by position, name
+        """,
+        bar_id,
+    )
+    return [MenuItem(**row) for row in rows]
+
+
+async def menu_items(db: Connection, bar_id: UUID, ids: list[UUID]) -> list[MenuItem]:
+    """The named items, if they are this bar's."""
+    rows = await db.fetch(
+        "select id, category, name, price, available from menu_items where bar_id = $1 and id = any($2)", bar_id, ids
+    )
+    return [MenuItem(**row) for row in rows]
+
+
+async def add_menu_item(db: Connection, bar_id: UUID, category: str, name: str, price: int, position: int) -> UUID:
+    """Put something on the menu."""
+    id_: UUID = await db.fetchval(
+        """
+        insert into menu_items (bar_id, category, name, price, position) values ($1, $2, $3, $4, $5) returning id
+        """,
+        bar_id, category, name, price, position,
+    )  # fmt: skip
+    return id_
+
+
+async def table_by_code(db: Connection, bar_id: UUID, code: str) -> Table | None:
+    """The table whose card says `code`."""
+    row = await db.fetchrow(
+        "select id, bar_id, label, code from table_codes where bar_id = $1 and code = $2 and active", bar_id, code
+    )
+    return Table(**row) if row else None
+
+
+async def tables(db: Connection, bar_id: UUID) -> list[Table]:
+    """A bar's tables with their present codes."""
+    rows = await db.fetch(
+        "select id, bar_id, label, code from table_codes where bar_id = $1 and active order by label", bar_id
+    )
+    return [Table(**row) for row in rows]
+
+
+async def add_table(db: Connection, bar_id: UUID, label: str, code: str) -> UUID:
+    """A table and the code of its card."""
+    id_: UUID = await db.fetchval(
+        "insert into table_codes (bar_id, label, code) values ($1, $2, $3) returning id", bar_id, label, code
+    )
+    return id_

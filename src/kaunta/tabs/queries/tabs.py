@@ -1,0 +1,149 @@
+"""The tabs themselves. Balance is orders minus ledger, each summed on its own: a join once made −150 of 150."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kaunta.core.db import Connection, one_row
+from kaunta.tabs.values import TabStatus, TabSummary
+
+#: What was ordered and confirmed, what waits, and what was paid, of the tab `t`.
+SUMS = """
+    (select coalesce(sum(o.total) filter (where o.status = 'confirmed'), 0)::int
+       from tab_orders o where o.tab_id = t.id) as ordered,
+    (select coalesce(sum(p.amount), 0)::int from tab_payments p where p.tab_id = t.id) as paid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TabRow:
+    """A tab with its sums."""
+
+    id: UUID
+    ref: str
+    bar_id: UUID
+    number: int
+    status: TabStatus
+    table_label: str | None
+    join_code: str
+    opened_at: datetime
+    ordered: int
+    paid: int
+
+
+async def next_tab_number(db: Connection, bar_id: UUID) -> int | None:
+    """Count a bar's tabs on by one; locks the bar. None where the bar does not exist or takes no orders."""
+    number: int | None = await db.fetchval(
+        "update bars set last_tab_number = last_tab_number + 1 where id = $1 and active returning last_tab_number",
+        bar_id,
+    )
+    return number
+
+
+async def insert_tab(
+    db: Connection,
+    id_: UUID,
+    bar_id: UUID,
+    number: int,
+    ref: str,
+    table_id: UUID | None,
+    join_code: str,
+    opened_by: str,
+    at: datetime,
+) -> None:
+    """Open a tab."""
+    await db.execute(
+        """
+        insert into tabs (id, bar_id, tab_number, ref, table_code_id, join_code, opened_by, opened_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        id_, bar_id, number, ref, table_id, join_code, opened_by, at,
+    )  # fmt: skip
+
+
+async def lock_tab(db: Connection, tab_id: UUID) -> TabRow | None:
+    """A tab with its sums, locked until the transaction ends: whoever counts money holds this lock."""
+    locked = await db.fetchval("select 1 from tabs where id = $1 for no key update", tab_id)
+    # The sums are read after the lock is held, in a snapshot that sees what the former holder committed.
+    return await tab(db, tab_id) if locked else None
+
+
+async def tab(db: Connection, tab_id: UUID) -> TabRow | None:
+    """A tab with its sums."""
+    row = await db.fetchrow(
+        f"""
+        select t.id, t.ref, t.bar_id, t.tab_number as number, t.status, c.label as table_label, t.join_code,
+               t.opened_at, {SUMS}
+        from tabs t left join table_codes c on c.id = t.table_code_id where t.id = $1
+        """,
+        tab_id,
+    )
+    return TabRow(**row) if row else None
+
+
+async def tab_id_by_ref(db: Connection, ref: str) -> UUID | None:
+    """The tab a guest's reference opens."""
+    id_: UUID | None = await db.fetchval("select id from tabs where ref = $1", ref)
+    return id_
+
+
+async def tab_id_of_bar(db: Connection, bar_id: UUID, tab_id: UUID) -> UUID | None:
+    """The tab, if it is this bar's."""
+    id_: UUID | None = await db.fetchval("select id from tabs where id = $1 and bar_id = $2", tab_id, bar_id)
+    return id_
+
+
+async def open_tab_summaries(db: Connection, bar_id: UUID) -> list[TabSummary]:
+    """A bar's tabs that are not closed, newest first."""
+    rows = await db.fetch(
+        f"""
+        select t.id, t.ref, t.tab_number as number, t.status, c.label as table_label, t.opened_at, {SUMS},
+               (select count(*)::int from tab_orders o where o.tab_id = t.id and o.status = 'pending') as pending_orders
+        from tabs t left join table_codes c on c.id = t.table_code_id
+        where t.bar_id = $1 and t.status <> 'closed' order by t.opened_at desc limit 300
+        """,
+        bar_id,
+    )
+    return [TabSummary(**row) for row in rows]
+
+
+async def set_tab_closed(db: Connection, tab_id: UUID, by: str, at: datetime) -> None:
+    """Close a tab."""
+    one_row(
+        await db.execute(
+            "update tabs set status = 'closed', closed_at = $3, closed_by = $2 where id = $1 and status <> 'closed'",
+            tab_id, by, at,
+        ),
+        "closing a tab",
+    )  # fmt: skip
+
+
+async def join_device(db: Connection, device_hash: bytes, tab_id: UUID, bar_id: UUID, at: datetime) -> None:
+    """Remember that a guest's device belongs to a tab."""
+    await db.execute(
+        """
+        insert into guest_devices (device_hash, tab_id, bar_id, joined_at) values ($1, $2, $3, $4)
+        on conflict do nothing
+        """,
+        device_hash, tab_id, bar_id, at,
+    )  # fmt: skip
+
+
+async def tab_ref_of_device(db: Connection, bar_id: UUID, device_hash: bytes) -> str | None:
+    """The open tab a guest's device joined last at a bar."""
+    ref: str | None = await db.fetchval(
+        """
+        select t.ref from guest_devices d join tabs t on t.id = d.tab_id
+        where d.device_hash = $2 and d.bar_id = $1 and t.status <> 'closed' order by d.joined_at desc limit 1
+        """,
+        bar_id, device_hash,
+    )  # fmt: skip
+    return ref
+
+
+async def open_payments(db: Connection, tab_id: UUID) -> int:
+    """M-Pesa payments of a tab that may still take money: open ones hold it."""
+    count: int = await db.fetchval(
+        "select count(*) from mpesa_transactions where tab_id = $1 and status in ('pending', 'sent')", tab_id
+    )
+    return count
