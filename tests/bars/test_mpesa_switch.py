@@ -113,7 +113,8 @@ async def test_without_credentials_for_the_environment_on_is_refused_and_off_wor
     result = await switch(False, "production")
     assert (result.credentials_updated, result.bar_status_updated) == (True, True)
     row = await rt.db.fetchrow(
-        "select c.is_active, b.mpesa_enabled from bars b join mpesa_credentials c on c.tenant_id = b.id where b.id = $1",
+        "select c.is_active, b.mpesa_enabled from bars b join mpesa_credentials c on c.tenant_id = b.id"
+        " where b.id = $1",
         bar.id,
     )
     assert row is not None

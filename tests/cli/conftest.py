@@ -1,6 +1,7 @@
-"""The fixture `kaunta`: a command run as a process would be, with this test's settings and nobody else's.
+"""`kaunta` as an operator calls it: its output, its messages and its exit code.
 
-Whatever a test runs, its outputs are searched afterwards: no secret and no whole phone number may be in any of them.
+The fixture `kaunta` runs a command with nothing but the environment it is given; `installed` with this test's settings,
+and whatever a test runs by it is searched afterwards: no secret and no whole phone number may be in any output.
 """
 
 import asyncio
@@ -46,18 +47,28 @@ class Said:
     def data(self) -> Any:
         return self.object["data"]
 
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout, whatever it says."""
+        found: dict[str, Any] = json.loads(self.out)
+        assert set(found) == {"ok", "data", "warnings", "errors"}
+        return found
+
 
 @dataclass
 class Kaunta:
     """Runs commands and keeps what they said."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
 
     async def __call__(self, *arguments: str, typed: str = "", **environment: str | None) -> Said:
         """`kaunta …`; `typed` is on standard input, which is no terminal; an `environment` of None is unset."""
-        cleared = {name: None for name in os.environ if name.startswith("KAUNTA_")}
+        cleared: dict[str, str | None] = dict.fromkeys(
+            name for name in os.environ if name.startswith(("KAUNTA_", "MPESA_"))
+        )
         told = cleared | dict(self.environment) | environment
+        # In a thread, because a command runs a loop of its own.
         result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), input=typed, env=told)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -75,7 +86,14 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 @pytest.fixture
-def kaunta(settings: Settings) -> Iterator[Kaunta]:
+def kaunta() -> Kaunta:
+    """`await kaunta("sync", "check", KAUNTA_DATABASE_URL=url)`; nothing of the environment gets through."""
+    return Kaunta()
+
+
+@pytest.fixture
+def installed(settings: Settings) -> Iterator[Kaunta]:
+    """`await installed("payment", "list", "--bar", slug)`, where everything is set up."""
     runs = Kaunta(environment(settings))
     yield runs
     for said in runs.said:

@@ -1,48 +1,52 @@
 """The programs that go on: `serve` and `worker` refuse to guess; the demo plays one payment of every kind."""
 
+from typing import Any
+
 import pytest
 
 from kaunta import __version__
 from kaunta.demo.cases import CASES
 from tests.cli.conftest import Kaunta
 
-UNSET = {"KAUNTA_MODE": None, "KAUNTA_DATABASE_URL": None, "KAUNTA_KEYS": None}
+UNSET: dict[str, Any] = {"KAUNTA_MODE": None, "KAUNTA_DATABASE_URL": None, "KAUNTA_KEYS": None}
 
 
 @pytest.mark.parametrize("program", ["serve", "worker"])
-async def test_nothing_runs_without_settings_and_all_that_are_missing_are_named(kaunta: Kaunta, program: str) -> None:
-    said = await kaunta(program, **UNSET)
+async def test_nothing_runs_without_settings_and_all_that_are_missing_are_named(
+    installed: Kaunta, program: str
+) -> None:
+    said = await installed(program, **UNSET)
     assert (said.code, said.out) == (6, "")
     assert [line.partition(" ")[0] for line in said.err.splitlines()] == [*UNSET]
 
 
-async def test_a_command_that_needs_less_asks_for_less(kaunta: Kaunta) -> None:
-    said = await kaunta("payment", "list", "--bar", "any", "--json", **UNSET)
+async def test_a_command_that_needs_less_asks_for_less(installed: Kaunta) -> None:
+    said = await installed("payment", "list", "--bar", "any", "--json", **UNSET)
     assert said.code == 6
     assert [line.partition(" ")[0] for line in said.object["errors"]] == ["KAUNTA_DATABASE_URL", "KAUNTA_KEYS"]
 
 
-async def test_a_wrong_setting_is_named_without_its_value(kaunta: Kaunta) -> None:
-    said = await kaunta("invariants", "--json", KAUNTA_DATABASE_URL="mysql://someone:hidden-word@host/db")
+async def test_a_wrong_setting_is_named_without_its_value(installed: Kaunta) -> None:
+    said = await installed("invariants", "--json", KAUNTA_DATABASE_URL="mysql://someone:hidden-word@host/db")
     assert said.code == 6
     assert "KAUNTA_DATABASE_URL" in said.object["errors"][0]
     assert "hidden-word" not in said.out + said.err
 
 
-async def test_misuse_ends_with_two(kaunta: Kaunta) -> None:
+async def test_misuse_ends_with_two(installed: Kaunta) -> None:
     for arguments in (("nonsense",), ("payment", "list"), ("payment", "list", "--bar"), ("serve", "--port", "70000")):
-        assert (await kaunta(*arguments)).code == 2, arguments
+        assert (await installed(*arguments)).code == 2, arguments
 
 
-async def test_the_version_and_the_help_need_nothing(kaunta: Kaunta) -> None:
-    assert (await kaunta("--version", **UNSET)).out.strip() == f"kaunta {__version__}"
-    help_ = (await kaunta("--help", **UNSET)).out
+async def test_the_version_and_the_help_need_nothing(installed: Kaunta) -> None:
+    assert (await installed("--version", **UNSET)).out.strip() == f"kaunta {__version__}"
+    help_ = (await installed("--help", **UNSET)).out
     for command in ("init", "serve", "worker", "payment", "reconcile", "invariants", "db"):
         assert command in help_
 
 
-async def test_one_payment_of_every_kind_ends_as_it_must(kaunta: Kaunta) -> None:
-    said = await kaunta("demo", "--check", "--json", **UNSET)
+async def test_one_payment_of_every_kind_ends_as_it_must(installed: Kaunta) -> None:
+    said = await installed("demo", "--check", "--json", **UNSET)
     played = {scenario["name"]: scenario for scenario in said.data["scenarios"]}
     assert [scenario for scenario in played.values() if not scenario["ok"]] == []
     assert played.keys() == CASES.keys()

@@ -144,9 +144,10 @@ async def attempt_once(db: Connection, shape: Shape, bar_ids: Sequence[BarId], a
     async with db.transaction(isolation="read_committed"):
         await queries.writing_is_short(db)
         try:
-            flags = await queries.lock_bars(db, bar_ids)
+            await queries.lock_table(db)
         except asyncpg.LockNotAvailableError:
             raise TableHeld from None
+        flags = await queries.lock_bars(db, bar_ids)
         missing = [bar_id for bar_id in bar_ids if bar_id not in flags]
         present = await queries.bars_present(db, missing) if missing else set()
         attempt.held += present

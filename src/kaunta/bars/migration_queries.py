@@ -261,6 +261,14 @@ async def writing_is_short(db: Connection) -> None:
     await db.execute("set constraints all immediate")
 
 
+async def lock_table(db: Connection) -> None:
+    """Take the table's lock that an update takes, before any row's. Raises `LockNotAvailableError` where it is held.
+
+    (`lock table` would want a right to the whole table; this is content with that to the column.)
+    """
+    await db.execute("update bars set mpesa_enabled = mpesa_enabled where false")
+
+
 async def lock_bars(db: Connection, bar_ids: Sequence[BarId]) -> dict[BarId, bool | None]:
     """Hold those of the bars that nobody else holds; the flag of each. Never waits for a row."""
     rows = await db.fetch(

@@ -4,7 +4,8 @@ Migrations are SQL files run through Alembic. `schema.txt` beside them describes
 `drift` compares a live database with it, so that a hand-made change does not stay unseen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import pool, text
 from sqlalchemy.engine import Connection as SyncConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kaunta.core.db import Connection, connect
@@ -75,8 +77,9 @@ async def upgrade(url: str) -> SchemaState:
 
     engine = engine_for(url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(run)
+        with as_the_driver_says():
+            async with engine.begin() as connection:
+                await connection.run_sync(run)
     finally:
         await engine.dispose()
     return await state(url)
@@ -86,13 +89,26 @@ async def state(url: str) -> SchemaState:
     """The revision of the database at `url` beside the one needed."""
     engine = engine_for(url)
     try:
-        async with engine.connect() as connection:
-            current = await connection.run_sync(
-                lambda sync: MigrationContext.configure(sync).get_current_revision(),
-            )
+        with as_the_driver_says():
+            async with engine.connect() as connection:
+                current = await connection.run_sync(
+                    lambda sync: MigrationContext.configure(sync).get_current_revision(),
+                )
     finally:
         await engine.dispose()
     return SchemaState(current=current, head=head_revision())
+
+
+@contextmanager
+def as_the_driver_says() -> Iterator[None]:
+    """Raises asyncpg's own errors: whoever asked knows what a wrong password or a missing database is, by those."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if cause is None:
+            raise
+        raise cause from None
 
 
 def engine_for(url: str) -> AsyncEngine:
@@ -126,7 +142,7 @@ union all
 select 'trigger ' || pg_get_triggerdef(t.oid) || case when t.tgenabled = 'O' then '' else ' switched off' end
 from ours o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
 union all
-select 'function ' || p.proname || ' ' || md5(p.prosrc)
+select 'function ' || p.proname || ' ' || md5(p.prosrc) || case when p.prosecdef then ' security definer' else '' end
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public'
 union all
 select 'enum ' || t.typname || ' ' || string_agg(e.enumlabel, ',' order by e.enumsortorder)

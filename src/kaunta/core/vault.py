@@ -1,7 +1,7 @@
 """The vault: what is stored encrypted, and what is wrong with it when it does not open.
 
-A blob describes itself: magic, version, the key's id, a check value of the key, the nonce, a digest of the
-ciphertext, then AES-256-GCM's ciphertext and tag. Plain GCM says only "no"; here each layer answers one question:
+A blob describes itself: magic, version, the key's id, a check value of the key, the nonce, a digest of
+nonce and ciphertext, then AES-256-GCM's ciphertext and tag. Plain GCM says only "no"; here each layer answers one question:
 
     check value wrong            the wrong key stands under this id
     digest wrong                 the blob was damaged
@@ -107,7 +107,12 @@ def seal(key: Key, plaintext: bytes, aad: bytes, entropy: Entropy) -> bytes:
     nonce = entropy.bytes(NONCE_BYTES)
     header = MAGIC + bytes([VERSION, len(key.id)]) + key.id + key.check + nonce
     ciphertext = AESGCM(key.material).encrypt(nonce, plaintext, header + aad)
-    return header + hashlib.sha256(ciphertext).digest()[:DIGEST_BYTES] + ciphertext
+    return header + digest_of(nonce, ciphertext) + ciphertext
+
+
+def digest_of(nonce: bytes, ciphertext: bytes) -> bytes:
+    """Covers the nonce as well: a bent nonce is damage, and would else read as a move."""
+    return hashlib.sha256(nonce + ciphertext).digest()[:DIGEST_BYTES]
 
 
 def key_id(blob: bytes) -> bytes:
@@ -136,7 +141,7 @@ def open_sealed(keys: Mapping[bytes, Key], blob: bytes, aad: bytes) -> bytes:
         raise WrongKey
     header, rest = blob[: at + CHECK_BYTES + NONCE_BYTES], blob[at + CHECK_BYTES + NONCE_BYTES :]
     digest, ciphertext = rest[:DIGEST_BYTES], rest[DIGEST_BYTES:]
-    if not hmac.compare_digest(hashlib.sha256(ciphertext).digest()[:DIGEST_BYTES], digest):
+    if not hmac.compare_digest(digest_of(header[-NONCE_BYTES:], ciphertext), digest):
         raise Damaged
     try:
         return AESGCM(key.material).decrypt(header[-NONCE_BYTES:], ciphertext, header + aad)

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from kaunta.access.sessions import TooManySignIns, choose_bar, session_of, sign_in, sign_out
 from kaunta.core.errors import NotFound, SignInNeeded
-from kaunta.core.web import problem, runtime
+from kaunta.core.web import problem, runtime, source_of
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import COOKIE, Posted
 from kaunta.staff.words import uuid_of
@@ -29,9 +29,8 @@ async def do_sign_in(request: Request) -> Response:
     rt = runtime(request)
     as_json = request.headers.get("content-type", "").startswith("application/json")
     user, password = await name_and_password(request, as_json=as_json)
-    source = request.client.host if request.client else None
     try:
-        signed_in = await sign_in(rt, user, password, source)
+        signed_in = await sign_in(rt, user, password, source_of(request))
     except TooManySignIns as error:
         if as_json:
             return problem(error)

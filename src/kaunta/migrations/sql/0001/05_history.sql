@@ -75,7 +75,9 @@ end $$;
 
 -- Months ahead, and a DEFAULT so that no row is ever refused for its date. A partition can be truncated by its own
 -- name, so each gets its own trigger; retention drops whole partitions and is not hindered.
-create function kaunta_make_partitions(months_ahead integer) returns integer language plpgsql as $$
+-- With the migrating login's rights: a worker by least privilege may not make tables, but these it must.
+create function kaunta_make_partitions(months_ahead integer) returns integer
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     parent text;
     first date := date_trunc('month', now() at time zone 'UTC')::date;
