@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaunta.settings import CallbackSources, Missing, Mode, Settings, load
+from kaunta.settings import NAMED_AS_BEFORE, CallbackSources, Missing, Mode, Settings, load
 
 NEEDED = ("mode", "database_url", "keys")
 PRODUCTION = {
@@ -73,9 +73,25 @@ def test_missing_wrong_and_contradicting_are_told_together(refused: Callable[...
     )  # fmt: skip
 
 
+def test_the_old_products_keys_keep_their_names() -> None:
+    found = load(
+        {"MPESA_KMS_KEY": "k" * 32, "MPESA_ENCRYPTION_KEY": "elder", "KAUNTA_MPESA_KMS_KEY": "no such variable"}
+    )
+    assert found.mpesa_kms_key is not None
+    assert found.mpesa_encryption_key is not None
+    assert found.mpesa_kms_key.get_secret_value() == "k" * 32
+    assert "elder" not in repr(found)
+
+
 @pytest.mark.req("FIX-2.1")
 @given(
-    st.sampled_from(sorted(name for name in Settings.model_fields if name != "keys" and not name.endswith("_folder"))),
+    st.sampled_from(
+        sorted(
+            name
+            for name in Settings.model_fields
+            if name not in {"keys", *NAMED_AS_BEFORE} and not name.endswith("_folder")
+        )
+    ),
     st.text("abcdefghijkmnpqrstuvwxyz!@%[]{}", min_size=12, max_size=40),
 )
 def test_no_refusal_ever_shows_a_value(name: str, value: str) -> None:

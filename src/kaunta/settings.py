@@ -95,6 +95,13 @@ class Settings(BaseModel):
         ".kaunta/spool", description="Where callbacks are kept, sealed, while the database is away."
     )
     data_folder: str = Field(".kaunta", description="Where `kaunta demo` keeps its database.")
+    mpesa_kms_key: SecretStr | None = Field(
+        None,
+        description="The old product's key of 32 characters, only for `kaunta creds reencrypt` to read what it wrote.",
+    )
+    mpesa_encryption_key: SecretStr | None = Field(
+        None, description="Its earlier key, only to read what it wrote before it had the other."
+    )
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
 
     @field_validator("callback_networks", "trusted_proxies", mode="before")
@@ -174,6 +181,15 @@ def is_plain_http_abroad(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
+#: Variables that keep the name they had in the old product.
+NAMED_AS_BEFORE = frozenset({"mpesa_kms_key", "mpesa_encryption_key"})
+
+
+def variable(name: str) -> str:
+    """The variable that a field of `Settings` is read from."""
+    return name.upper() if name in NAMED_AS_BEFORE else f"KAUNTA_{name.upper()}"
+
+
 class Missing(Exception):
     """What is missing or wrong in the environment: one line each, each with its remedy, never a value."""
 
@@ -198,9 +214,7 @@ def load(environ: Mapping[str, str] | None = None, *, needs: tuple[str, ...] = (
     Raises `Missing` with every line that is wrong, all at once.
     """
     source = os.environ if environ is None else environ
-    given = {
-        name: value for name in Settings.model_fields if (value := source.get(f"KAUNTA_{name.upper()}", "").strip())
-    }
+    given = {name: value for name in Settings.model_fields if (value := source.get(variable(name), "").strip())}
     lines = [REMEDIES[name] for name in needs if name not in given]
     settings, problems = validated(given)
     if refused := {str(loc[0]) for loc, _ in problems if loc}:
@@ -227,4 +241,4 @@ def validated(given: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]
 def describe(loc: tuple[int | str, ...], message: str) -> list[str]:
     """A validation message as an operator reads it, without the value; a rule over several settings has its lines."""
     message = message.removeprefix("Value error, ")
-    return [f"KAUNTA_{str(loc[0]).upper()}: {message}"] if loc else message.splitlines()
+    return [f"{variable(str(loc[0]))}: {message}"] if loc else message.splitlines()

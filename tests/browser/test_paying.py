@@ -1,25 +1,30 @@
 """Paying in a real browser: nobody reloads anything."""
 
+from time import perf_counter
+
 import pytest
 from playwright.async_api import Page, Request, expect
 
 from kaunta.payments.views import payments_of_tab
 from tests.browser.conftest import Opener, Outcome
+from tests.plugins.prove import Proof
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 from tests.support.safaricom import Safaricom
 
-#: From commit to the open page, in milliseconds: what the issue asks for.
+#: How long a page may take on a machine that runs other tests beside, in milliseconds. What it takes by itself is
+#: measured by the proof below.
+A_MOMENT = 5_000
 A_SECOND = 1_000
 
 
-@pytest.mark.req("PAY-3.3")
-async def test_the_open_page_says_paid_within_a_second_and_without_a_reload(paying: Opener, outcome: Outcome) -> None:
+@pytest.mark.req("PAY-3.4", "PAY-3.5", "PAY-3.6")
+async def test_the_open_page_says_paid_without_a_reload(paying: Opener, outcome: Outcome) -> None:
     page = await paying()
     await expect(page.locator("h1")).to_have_text("Check your phone")
     await page.evaluate("window.untouched = true")
     await outcome()
-    await page.wait_for_selector(".paid", timeout=A_SECOND)
+    await page.wait_for_selector(".paid", timeout=A_MOMENT)
     assert await page.title() == "Paid. Thank you!"
     assert await page.locator("#say").inner_text() == "Paid. Thank you!"
     assert await page.evaluate("window.untouched") is True
@@ -41,7 +46,7 @@ async def test_two_phones_on_one_tab_one_payment_and_both_see_it(
     watching = await opened(mine.url)
     await outcome()
     for page in (mine, watching):
-        await page.wait_for_selector(".paid", timeout=A_SECOND)
+        await page.wait_for_selector(".paid", timeout=A_MOMENT)
     await expect(friend.locator("h1")).to_have_text("Nothing to pay")
     assert len(simulator.simulator.pushes) == 1
     assert len(await payments_of_tab(application.rt, bar.tab.id)) == 1
@@ -119,7 +124,7 @@ async def test_from_the_card_on_the_table_to_paid_with_the_counter_watching(
     await expect(guest.locator("#live")).to_contain_text("waiting for staff")
     await board.click("text=Confirm")
     if javascript:
-        await expect(guest.locator("#foot")).to_contain_text("Pay KES 200", timeout=A_SECOND)
+        await expect(guest.locator("#foot")).to_contain_text("Pay KES 200", timeout=A_MOMENT)
     else:
         await board.wait_for_load_state()
         await guest.reload()
@@ -129,10 +134,10 @@ async def test_from_the_card_on_the_table_to_paid_with_the_counter_watching(
     await guest.wait_for_url("**/p/*")
     await expect(board.locator("table")).to_contain_text("0110 ••• 401")
     await outcome()
-    await board.wait_for_selector("tr.new >> text=paid", timeout=A_SECOND)
+    await board.wait_for_selector("tr.new >> text=paid", timeout=A_MOMENT)
     if not javascript:
         await guest.reload()
-    await guest.wait_for_selector(".paid", timeout=A_SECOND)
+    await guest.wait_for_selector(".paid", timeout=A_MOMENT)
     await guest.click("text=See receipt")
     await expect(guest.locator(".slip")).to_contain_text("KES 200")
 
@@ -143,3 +148,16 @@ async def sign_in(page: Page, bar: SeededBar) -> None:
     await page.press("#password", "Enter")
     await page.wait_for_url("**/staff")
     await expect(page.locator("#link-word")).to_have_text("Live")
+
+
+@pytest.mark.prove
+async def test_from_the_commit_to_the_open_page_it_takes_less_than_a_second(
+    paying: Opener, outcome: Outcome, proof: Proof
+) -> None:
+    """The machine has nothing else to do then: `make prove` runs it beside one other test at most."""
+    page = await paying()
+    await expect(page.locator("h1")).to_have_text("Check your phone")
+    await outcome()
+    started = perf_counter()
+    await page.wait_for_selector(".paid", timeout=A_SECOND)
+    proof("commit to the guest's open page, seconds", round(perf_counter() - started, 2))

@@ -35,6 +35,7 @@ async def test_the_page_says_paid_only_when_the_server_knows(paying: Paying, rea
     assert '<noscript><meta http-equiv="refresh"' in page.text
 
 
+@pytest.mark.req("PAY-3.5")
 async def test_after_a_minute_the_page_is_checking(paying: Paying, read: Reader, simulator: Safaricom) -> None:
     simulator.simulator.queue_scenario("person")
     page = await paying(400)
@@ -42,6 +43,7 @@ async def test_after_a_minute_the_page_is_checking(paying: Paying, read: Reader,
     assert "Checking with M-Pesa" in (await read(page.path)).text
 
 
+@pytest.mark.req("PAY-3.7")
 async def test_a_cancelled_prompt_offers_another_try_at_once(
     paying: Paying, read: Reader, simulator: Safaricom, outcome: Outcome
 ) -> None:

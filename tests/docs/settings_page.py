@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from kaunta.cli.serve import NEEDS
 from kaunta.settings import SAFARICOM_NETWORKS, Mode, Settings
+from kaunta.settings import variable as variable_of
 
 INTRODUCTION = """\
 # Settings
@@ -45,7 +46,7 @@ EXAMPLE = """\
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
     """Field name, variable and declaration, in the order of the module."""
     for name, field in Settings.model_fields.items():
-        yield name, f"KAUNTA_{name.upper()}", field
+        yield name, variable_of(name), field
 
 
 def kind(annotation: Any) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kaunta.settings import Mode, Settings, load
+from kaunta.settings import Mode, Settings, load, variable
 from tests.docs.pages import PAGES, ROOT
 from tests.docs.settings_page import env_example
 from tests.doors import doors
@@ -23,9 +23,9 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
 
 
 def test_the_example_environment_is_one_that_loads_once_it_is_filled_in() -> None:
-    lines = [line.removeprefix("#") for line in env_example().splitlines() if re.match(r"#?KAUNTA_", line)]
+    lines = [line.removeprefix("#") for line in env_example().splitlines() if re.match(r"#?[A-Z_]+=", line)]
     environ = dict(line.split("=", 1) for line in lines)
-    assert set(environ) == {f"KAUNTA_{name.upper()}" for name in Settings.model_fields}
+    assert set(environ) == {variable(name) for name in Settings.model_fields}
     filled = environ | {
         "KAUNTA_DATABASE_URL": "postgresql://kaunta@localhost/kaunta",
         "KAUNTA_KEYS": "k1:key",

@@ -146,6 +146,7 @@ async def test_an_open_tab_stays_open_when_it_is_paid(evening: Evening) -> None:
 
 async def test_a_tab_with_a_contradicted_payment_is_not_closed_by_itself(evening: Evening) -> None:
     await evening.pay(400, scenario="failure_after_success")
+    await evening.wait(5)
     await evening.settle()
     await make_overdue(evening)
     await evening.pay(600, phone=FRIENDS[1])

@@ -59,7 +59,7 @@ codes = st.one_of(
     st.integers(-5, 99_999),
     st.text("0123456789abcXYZ._ ", min_size=1, max_size=20),
 )
-receipts = st.one_of(st.none(), st.from_regex(r"[A-Z0-9]{10}", fullmatch=True), odd)
+receipts = st.from_regex(r"[A-Za-z0-9]{10}", fullmatch=True) | st.none() | odd
 amounts = st.one_of(st.none(), st.integers(1, 2_000), st.integers(1, 2_000).map(float), odd)
 moments = st.one_of(st.none(), st.just(20261120203100), st.just("20261120203100"), odd)
 
@@ -67,7 +67,7 @@ moments = st.one_of(st.none(), st.just(20261120203100), st.just("20261120203100"
 @st.composite
 def callbacks(draw: st.DrawFn) -> dict[str, object]:
     """A callback about the newest push; every field may be odd, only the ids are right."""
-    told: dict[str, object] = {"ResultCode": draw(codes), "ResultDesc": draw(odd)}
+    told: dict[str, object] = {"ResultCode": draw(st.sampled_from([0]) | codes), "ResultDesc": draw(odd)}
     if draw(st.booleans()):
         told["MerchantRequestID"] = draw(odd)
     items = [
@@ -96,7 +96,6 @@ async def test_whatever_a_callback_says_is_understood_and_the_tab_follows(
     payment = await evening.pay(500, tab=tab, phone=f"2547{next(payers):08d}", scenario="person")
     believed: set[str] = set()
     for told in messages:
-        # The same receipt for two guests is another property's subject: each example's are its own.
         body = json.dumps({"Body": {"stkCallback": {"CheckoutRequestID": evening.push().checkout_id} | told}}).encode()
         parsed = parse_stk_callback(body)
         used = (
@@ -109,7 +108,7 @@ async def test_whatever_a_callback_says_is_understood_and_the_tab_follows(
             )
         )
         if used:
-            continue
+            continue  # one receipt for two payments is another test's subject
         before = await evening.view(payment)
         verdict = await evening.hear(body, evening.token())
         after = await evening.view(payment)

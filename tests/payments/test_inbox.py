@@ -143,6 +143,15 @@ async def test_a_receipt_that_credits_one_payment_is_not_believed_for_another(ev
     assert (await evening.tab()).paid == 400
 
 
+@pytest.mark.failure(50, 57)
+async def test_a_receipt_in_small_letters_is_the_same_receipt(evening: Evening, said: Said) -> None:
+    payment = await evening.pay(scenario="person")
+    assert await evening.hear(said.paid("smallone01"), evening.token()) == "applied"
+    assert await evening.hear(said.paid("SMALLONE01"), evening.token()) == "duplicate"
+    assert (await evening.view(payment)).receipt == "SMALLONE01"
+    assert (await evening.tab()).paid == 500
+
+
 # Workers
 
 

@@ -34,6 +34,7 @@ async def test_an_accepted_push_is_sent_with_daraja_s_ids_kept(evening: Evening)
 @pytest.mark.failure(46)
 async def test_the_intent_is_committed_before_the_phone_rings(evening: Evening) -> None:
     started = await evening.start(scenario="slow_answer")
+    await evening.rung()
     assert (await evening.view(started.transaction_id)).status is Status.PENDING
     await evening.simulator.advance(25)
     await started.answered()

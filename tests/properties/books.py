@@ -64,12 +64,15 @@ class Books:
     ledger: list[Entry]
     #: (subject, kind) of every open problem.
     problems: set[tuple[str, str]]
-    credits: dict[UUID, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    credits: dict[UUID | None, list[Entry]] = field(default_factory=lambda: defaultdict(list))
 
     def credited(self, payment: UUID, receipt: str | None = None) -> int:
-        """Shillings booked for a payment (and one receipt of it), with what corrects them."""
-        rows = [row for row in self.credits[payment] if receipt is None or row.receipt == receipt]
-        return sum(row.amount for row in rows)
+        """Shillings booked for a payment (for one receipt of it), with whatever corrects or takes them back."""
+        first = [row for row in self.credits[payment] if row.corrects is None and receipt in (None, row.receipt)]
+        return sum(map(self.net, first))
+
+    def net(self, row: Entry) -> int:
+        return row.amount + sum(self.net(each) for each in self.credits[row.transaction_id] if each.corrects == row.id)
 
 
 async def look(house: House) -> Books:
@@ -160,8 +163,7 @@ def credits_are_what_was_told(books: Books, payment: Payment, evidence: Evidence
             assert any(told.receipt == row.receipt for told in evidence.foreign), f"nobody proved receipt {row.receipt}"
             continue
         allowed = {payment.amount if amount is None else amount for amount in amounts}
-        corrections = sum(each.amount for each in books.ledger if each.corrects == row.id)
-        assert row.amount + corrections in allowed, f"{row.receipt} told {amounts} and is booked with {row.amount}"
+        assert books.net(row) in allowed, f"{row.receipt} told {amounts} and is booked with {books.net(row)}"
     for receipt in evidence.proofs:
         assert booked_for(books, receipt) is not None or (str(payment.id), "callback_ids_differ") in books.problems, (
             f"receipt {receipt} of {payment.id} was understood and is not booked"

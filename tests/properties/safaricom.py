@@ -6,6 +6,7 @@ the truth about what we were told.
 
 import json
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -101,6 +102,8 @@ class Post:
 
     def __init__(self) -> None:
         self.http = HttpCourier()
+        #: Awaited after each 200: a message is understood in the moment it comes, not after the hours that follow.
+        self.understood: Callable[[], Awaitable[None]] | None = None
         self.keeps_back = False
         self.letters: list[Letter] = []
         self.kept: list[Letter] = []
@@ -120,6 +123,8 @@ class Post:
         outcome = await self.http.deliver(letter, timeout)
         if outcome == 200:
             self.told[token_of(letter.url), letter.body] += 1
+            if self.understood is not None:
+                await self.understood()
         elif outcome == 503:
             self.turned_away[token_of(letter.url), letter.body] += 1
         return outcome

@@ -7,6 +7,7 @@ then Safaricom itself by an access token, which moves no money.
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from kaunta.bars.mpesa_switch import NoCredentials
 from kaunta.bars.values import Environment
 from kaunta.core.errors import Conflict, KauntaError
 from kaunta.core.runtime import Runtime
@@ -128,10 +129,13 @@ def complete(rt: Runtime, wanted: Wanted, present: SealedCredential | None) -> N
 
 
 def check_confirmation(wanted: Wanted, new: NewCredential | None, present: SealedCredential | None) -> None:
-    """Into production only with its shortcode typed. Raises `ConfirmationRequired`."""
+    """Into production only with its shortcode typed. Raises `NoCredentials`, `ConfirmationRequired`."""
+    if wanted.environment != "production":
+        return
     shortcode = new.business_shortcode if new else present.business_shortcode if present else None
-    typed = (wanted.confirm_production or "").strip()
-    if wanted.environment == "production" and (not typed or typed != shortcode):
+    if shortcode is None:
+        raise NoCredentials("No production credentials are stored.")
+    if (wanted.confirm_production or "").strip() != shortcode:
         raise ConfirmationRequired(field="confirm_production")
 
 

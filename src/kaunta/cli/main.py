@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kaunta import __version__
-from kaunta.cli import bar, codes, db, demo, init, invariants, keys, payment, serve, simulator, sync, user
+from kaunta.cli import bar, codes, creds, db, demo, init, invariants, keys, payment, serve, simulator, sync, user
 
 app = typer.Typer(
     name="kaunta",
@@ -24,6 +24,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
 app.add_typer(keys.app, name="keys")
+app.add_typer(creds.app, name="creds")
 app.add_typer(payment.app, name="payment")
 app.add_typer(sync.app, name="sync")
 app.add_typer(codes.app, name="codes")

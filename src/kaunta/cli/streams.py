@@ -24,8 +24,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.count = 0
-        # Closed by `copy_to`, or with the process.
-        self.file: IO[str] = SpooledTemporaryFile(IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115
+        self.file: IO[str] = SpooledTemporaryFile(IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115 - see `close`
 
     def add(self, row: dict[str, Any]) -> None:
         self.file.write((", " if self.count else "") + json.dumps(row, default=str))
@@ -36,6 +35,8 @@ class Rows:
         out.write("[")
         shutil.copyfileobj(self.file, out)
         out.write("]")
+
+    def close(self) -> None:
         self.file.close()
 
 

@@ -4,7 +4,7 @@ For our own database and for the old product's: it needs the two tables, no key,
 """
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
 
@@ -17,7 +17,6 @@ from kaunta.cli.streams import Report, Rows, answer_rows, progress
 
 if TYPE_CHECKING:
     from kaunta.bars.bulk_repair import MigrationResult
-    from kaunta.bars.migration import Extent
     from kaunta.bars.migration_queries import Judged
 
 app = typer.Typer(help="The M-Pesa switch: guests' flag against the credentials.", no_args_is_help=True)
@@ -49,6 +48,10 @@ class Findings:
         self.records, self.ambiguous = Rows(), Rows()
         self.mismatched = 0
         self.named: list[str] = []
+
+    def close(self) -> None:
+        self.records.close()
+        self.ambiguous.close()
 
     def add(self, found: "Judged") -> None:
         row: dict[str, Any] = {
@@ -97,35 +100,34 @@ def check(
     one_or_all(bar, every, json)
     url = direct_url(json)
 
-    async def work() -> "Extent":
-        from kaunta.bars import migration
-        from kaunta.core.db import connect
+    with Report(report, json) as written, closing(Findings(json, written)) as findings:
+        code = run(lambda: look(url, bar, findings), as_json=json)
+    raise typer.Exit(code)
 
-        async with connect(url, jit="off") as db:
-            shape = await migration.read_shape(db)
-            bar_id = await migration.named_bar(db, bar) if bar is not None else None
-            async with aclosing(migration.examine(db, shape, bar_id)) as stream:
-                async for found in stream:
-                    findings.add(found)
-            return await migration.extent(db, shape, bar_id)
 
-    with Report(report, json) as written:
-        findings = Findings(json, written)
-        extent = run(work, as_json=json)
-    found = findings.records.count + findings.ambiguous.count
+async def look(url: str, bar: str | None, findings: Findings) -> Exit:
+    from kaunta.bars import migration
+    from kaunta.core.db import connect
+
+    async with connect(url, jit="off") as db:
+        shape = await migration.read_shape(db)
+        bar_id = await migration.named_bar(db, bar) if bar is not None else None
+        async with aclosing(migration.examine(db, shape, bar_id)) as stream:
+            async for found in stream:
+                findings.add(found)
+        extent = await migration.extent(db, shape, bar_id)
+    differ, ambiguous = findings.records.count, findings.ambiguous.count
+    code = Exit.FOUND_PROBLEMS if differ or ambiguous else Exit.OK
     warnings = findings.warnings(extent.orphaned)
-    if json:
+    if findings.as_json:
         data = {
-            "inconsistent": findings.records.count,
-            "bars": extent.bars,
-            "records": findings.records,
-            "ambiguous": findings.ambiguous,
-        }
-        answer_rows(data, ok=not found, warnings=warnings)
+            "inconsistent": differ, "bars": extent.bars, "records": findings.records, "ambiguous": findings.ambiguous,
+        }  # fmt: skip
+        answer_rows(data, ok=code is Exit.OK, warnings=warnings)
     else:
-        says = f"{findings.records.count:,} of {extent.bars:,} bars differ, {findings.ambiguous.count:,} ambiguous"
+        says = f"{differ:,} of {extent.bars:,} bars differ, {ambiguous:,} ambiguous"
         answer(None, as_json=False, lines=[says], warnings=warnings)
-    raise typer.Exit(Exit.FOUND_PROBLEMS if found else Exit.OK)
+    return code
 
 
 class Tally:
@@ -135,6 +137,9 @@ class Tally:
         self.as_json, self.report = as_json, report
         self.repaired = self.disabled = self.unchanged = self.ambiguous = 0
         self.failures = Rows()
+
+    def close(self) -> None:
+        self.failures.close()
 
     def add(self, result: "MigrationResult") -> None:
         from kaunta.bars.bulk_repair import Outcome
@@ -207,20 +212,23 @@ def repair(
     """
     one_or_all(bar, every, json)
     url = direct_url(json)
-    with Report(report, json) as written:
+    with (
+        Report(report, json) as written,
+        closing(Findings(json, written)) as findings,
+        closing(Tally(json, written)) as tally,
+    ):
         if dry_run:
-            code = run(lambda: plan(url, bar, json, written), as_json=json)
+            code = run(lambda: plan(url, bar, findings), as_json=json)
         else:
-            code = run(lambda: repair_now(url, bar, allow_disable, json, written), as_json=json)
+            code = run(lambda: repair_now(url, bar, allow_disable or bar is not None, tally), as_json=json)
     raise typer.Exit(code)
 
 
-async def plan(url: str, bar: str | None, as_json: bool, report: Report) -> Exit:
+async def plan(url: str, bar: str | None, findings: Findings) -> Exit:
     """A dry run: what a repair would do. Writes nothing."""
     from kaunta.bars import migration
     from kaunta.core.db import connect
 
-    findings = Findings(as_json, report)
     would_disable = 0
     async with connect(url, jit="off") as db:
         shape = await migration.read_shape(db)
@@ -234,7 +242,7 @@ async def plan(url: str, bar: str | None, as_json: bool, report: Report) -> Exit
         warnings.append(f"{would_disable:,} would be turned off: that needs --allow-disable.")
     work, ambiguous = findings.records.count, findings.ambiguous.count
     code = Exit.FOUND_PROBLEMS if work or ambiguous else Exit.OK
-    if as_json:
+    if findings.as_json:
         data = {
             "repaired": 0, "failed": 0, "skipped_ambiguous": ambiguous, "disabled": 0, "dry_run": True,
             "inconsistent": work, "would_repair": work, "would_disable": would_disable, "records": findings.records,
@@ -246,27 +254,25 @@ async def plan(url: str, bar: str | None, as_json: bool, report: Report) -> Exit
     return code
 
 
-async def repair_now(url: str, bar: str | None, allow_disable: bool, as_json: bool, report: Report) -> Exit:
+async def repair_now(url: str, bar: str | None, allow_disable: bool, tally: Tally) -> Exit:
     from kaunta.bars import bulk_repair, migration
     from kaunta.core.db import connect
 
-    allowed = allow_disable or bar is not None
-    tally = Tally(as_json, report)
     async with connect(url, jit="off") as reading, connect(url, jit="off") as writing:
         shape = await migration.read_shape(reading)
         bar_id = await migration.named_bar(reading, bar) if bar is not None else None
         before = await migration.validate_migration(reading, shape, bar_id)
-        migration.may_repair(shape, before, allow_disable=allowed)
+        migration.may_repair(shape, before, allow_disable=allow_disable)
         try:
             with progress("repairing", before.inconsistent) as shown:
                 async with (
                     aclosing(migration.examine(reading, shape, bar_id)) as found,
-                    aclosing(bulk_repair.repair(writing, shape, found, allow_disable=allowed)) as batches,
+                    aclosing(bulk_repair.repair(writing, shape, found, allow_disable=allow_disable)) as batches,
                 ):
                     async for results in batches:
                         for result in results:
                             tally.add(result)
-                        report.flush()
+                        tally.report.flush()
                         shown.advance(sum(result.outcome is not bulk_repair.Outcome.AMBIGUOUS for result in results))
         except asyncio.CancelledError:
             tally.answer(None, [], interrupted=True)

@@ -43,7 +43,8 @@ async def ask_about_due(rt: Runtime, daraja: DarajaClient, limit: int = 20) -> i
     async with transaction(rt.db) as db:
         due = await silence.claim_due(db, rt.clock.now(), limit)
         mine = []
-        for payment in due:
+        # Budgets in one order everywhere: two workers that take two bars' in opposite orders would deadlock.
+        for payment in sorted(due, key=lambda payment: payment.credential_id):
             allowed = await silence.spend_query(
                 db,
                 payment.credential_id,

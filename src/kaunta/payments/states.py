@@ -117,6 +117,8 @@ def on_accepted(payment: Payment) -> Decision:
 
 def on_refused(payment: Payment, event: Refused) -> Decision:
     match payment.status:
+        case Status.TIMEOUT if payment.said_paid:
+            return contradiction("one says paid, another refused")
         case Status.PENDING | Status.TIMEOUT:
             return Change(Status.FAILED, event.reason, check=Check.STOP)
         case Status.FAILED | Status.CANCELLED:

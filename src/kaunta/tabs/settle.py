@@ -53,6 +53,24 @@ async def fill_receipt(db: Connection, rt: Runtime, credit: MpesaCredit, correct
     if ledger_id is None or credit.receipt is None:
         raise RuntimeError(f"transaction {credit.transaction_id} has no receiptless credit to fill")
     await queries.fill_ledger_receipt(db, ledger_id, credit.receipt)
+    if reversal := await queries.reversal_of(db, ledger_id):
+        # It was booked for a code that proved to be another payment's, and taken back. Now it has its own.
+        await queries.insert_ledger_row(
+            db,
+            rt.entropy.uuid(),
+            credit.bar_id,
+            credit.tab_id,
+            "correction",
+            "mpesa",
+            -reversal.amount,
+            "safaricom",
+            rt.clock.now(),
+            environment=credit.environment,
+            transaction_id=credit.transaction_id,
+            receipt=credit.receipt,
+            corrects=reversal.id,
+            reason="taken back for a wrong code, and proven by its own receipt since",
+        )
     if correction:
         await queries.insert_ledger_row(
             db,

@@ -69,7 +69,7 @@ async def credits_within_receipts(db: Connection) -> Offenders:
         """
         with credits as (
             select bar_id, sum(amount) as credited from tab_payments
-            where method = 'mpesa' and kind in ('payment', 'correction') group by bar_id
+            where method = 'mpesa' and kind in ('payment', 'correction', 'reversal') group by bar_id
         ), proven as (
             select bar_id, sum(amount) as amount from mpesa_receipts group by bar_id
         ), receiptless as (
@@ -158,13 +158,14 @@ async def applied_callbacks_have_payments(db: Connection) -> Offenders:
 
 
 async def closed_tabs_owe_nothing(db: Connection) -> Offenders:
-    """A closed tab has nothing left to pay."""
+    """A closed tab has nothing left to pay, but for what Safaricom's later word took back from it."""
     rows = await db.fetch(
         """
         select t.id, o.total, p.total as paid from tabs t
         cross join lateral (select coalesce(sum(total), 0) as total from tab_orders
                             where tab_id = t.id and status = 'confirmed') o
-        cross join lateral (select coalesce(sum(amount), 0) as total from tab_payments where tab_id = t.id) p
+        cross join lateral (select coalesce(sum(amount), 0) as total from tab_payments
+                            where tab_id = t.id and not (amount < 0 and created_at >= t.closed_at)) p
         where t.status = 'closed' and p.total < o.total limit 20
         """
     )

@@ -6,6 +6,7 @@ from kaunta.tabs.queries.ledger import (
     ledger_of_tab,
     ledger_row_by_key,
     receiptless_credit,
+    reversal_of,
 )
 from kaunta.tabs.queries.menus import (
     add_menu_item,
@@ -66,6 +67,7 @@ __all__ = [
     "orders_of_tab",
     "pending_orders",
     "receiptless_credit",
+    "reversal_of",
     "set_tab_closed",
     "tab",
     "tab_id_by_ref",

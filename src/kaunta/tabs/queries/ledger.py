@@ -1,5 +1,6 @@
 """The ledger: facts, added and never changed."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,6 +64,20 @@ async def receiptless_credit(db: Connection, transaction_id: UUID) -> UUID | Non
         "select id from tab_payments where transaction_id = $1 and kind = 'payment' and receipt is null", transaction_id
     )
     return id_
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A row that took a credit back; `amount` is below zero."""
+
+    id: UUID
+    amount: int
+
+
+async def reversal_of(db: Connection, ledger_id: UUID) -> Reversal | None:
+    """The row that took a credit back, where there is one."""
+    row = await db.fetchrow("select id, amount from tab_payments where corrects = $1 and kind = 'reversal'", ledger_id)
+    return Reversal(**row) if row else None
 
 
 async def fill_ledger_receipt(db: Connection, ledger_id: UUID, receipt: str) -> None:

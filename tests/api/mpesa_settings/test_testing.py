@@ -1,0 +1,58 @@
+"""The connection test: a real question, no money, and a result that belongs to one version."""
+
+import pytest
+
+from kaunta.core.runtime import Runtime
+from kaunta.simulator.faults import Fault
+from tests.api.mpesa_settings.conftest import Office, news
+from tests.support.safaricom import Safaricom
+from tests.support.switch import Plot, State
+
+
+@pytest.mark.req("PAY-4.2")
+@pytest.mark.failure(9, 26)
+async def test_the_test_asks_for_a_token_moves_no_money_and_belongs_to_its_version(
+    owner: Office, plot: Plot, simulator: Safaricom, production: Safaricom, rt: Runtime
+) -> None:
+    async def stored(environment: str) -> tuple[str, str | None]:
+        rows = {row["environment"]: row for row in (await owner.look())["credentials"]}
+        return rows[environment]["test_status"], rows[environment]["tested_at"]
+
+    assert await stored("production") == ("success", None)
+    production.simulator.faults.add(Fault("oauth", "invalid_authentication"))
+    answer = await owner.test(mpesa_environment="production")
+    assert (answer["success"], [step["ok"] for step in answer["steps"]]) == (False, [True, False])
+    status, at = await stored("production")
+    assert (status, at is not None) == ("failed", True)
+    answer = await owner.test(mpesa_environment="production")
+    assert (answer["success"], [step["name"] for step in answer["steps"]]) == (True, ["stored", "token"])
+    assert (await stored("production"))[0] == "success"
+    production.simulator.faults.add(Fault("oauth", "reset"))
+    assert (await owner.test(mpesa_environment="production"))["success"] is False
+    assert (await stored("production"))[0] == "success"
+    # What is only given is asked about and leaves nothing behind.
+    before = await plot.snapshot()
+    assert (await owner.test(**news()))["success"] is True
+    assert (await owner.test(**news(mpesa_consumer_secret="not-its-secret-0123")))["success"] is False
+    assert await plot.snapshot() == before
+    assert (len(simulator.simulator.pushes), len(production.simulator.pushes)) == (0, 0)
+    # A result is that of its version, and void for the next.
+    await rt.db.execute("update mpesa_credentials set version = 7, tested_version = 6 where environment = 'sandbox'")
+    await rt.db.execute("update mpesa_credential_versions set version = 7 where environment = 'sandbox'")
+    assert await stored("sandbox") == ("pending", None)
+
+
+@pytest.mark.failure(26)
+async def test_a_test_of_secrets_that_do_not_open_or_are_not_there_says_so(owner: Office, plot: Plot) -> None:
+    await plot.rt.db.execute("update mpesa_credential_versions set passkey_enc = '\\x00' where environment = 'sandbox'")
+    answer = await owner.test()
+    assert (answer["success"], [step["name"] for step in answer["steps"]]) == (False, ["stored"])
+    status, answer = await owner.save(mpesa_passkey=news()["mpesa_passkey"])
+    assert (status, answer["code"]) == (409, "secrets_unreadable")
+    assert (await owner.save(**news()))[0] == 200
+    await plot.plant(State("sandbox", False, {}))
+    assert (await owner.test())["success"] is False
+    status, answer = await owner.save()
+    assert (status, answer["code"]) == (409, "no_credentials")
+    status, answer = await owner.save(mpesa_passkey=news()["mpesa_passkey"])
+    assert (status, answer["field"]) == (400, "mpesa_consumer_key")
