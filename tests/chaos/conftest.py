@@ -116,5 +116,5 @@ async def chaos(
                 async with http.get(f"{url}/readyz") as answer:
                     assert answer.status == 200, web.last_words()
 
-        await eventually(answering, 40)
+        await eventually(answering, 120)
         yield evening

@@ -36,7 +36,7 @@ def refused() -> Refused:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(120):
                 said, _ = await process.communicate()
         except TimeoutError:
             process.kill()

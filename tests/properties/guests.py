@@ -37,9 +37,9 @@ class Guests(Evening):
         self.queue(scenario, intent.phone)
         return await self.begin(initiate(self.house.rt, self.house.pushes, intent))
 
-    @initialize(scenario=scenarios)
-    def the_first_guest_pays(self, scenario: Scenario) -> None:
-        self.pays(0, PHONES[0], 300, None, scenario, True)
+    @initialize(chosen=st.tuples(patient, patient, patient))
+    def the_first_friends_pay(self, chosen: tuple[Scenario, Scenario, Scenario]) -> None:
+        self.friends_pay_together(0, {phone: (200, each) for phone, each in zip(PHONES, chosen, strict=False)})
 
     @rule(tab=numbers, phone=phones, amount=st.integers(1, 300), name=named)
     def pays_a_part(self, tab: int, phone: str, amount: int, name: str) -> None:

@@ -19,7 +19,31 @@ CODES = ("0", "0", *sorted(FINAL | CANCEL | UNPROVEN), "7777", "E3008")
 AT_ONCE = tuple(name for name in REPLIES if name != "hang")
 ANSWERS = ("ack", "ack", "ack", "reset", "hang", "html_502", "html_5xx", "empty_5xx", "empty_200")
 
-named = st.sampled_from(sorted(CATALOGUE))
+#: What went wrong in life, and more often here than the rest.
+LIFE = (
+    "paid",
+    "paid",
+    "late_success",
+    "second_receipt",
+    "failure_after_success",
+    "success_after_failure",
+    "callback_twice",
+    "parallel_duplicates",
+    "callback_lost",
+    "callback_slow",
+    "amount_differs",
+    "success_without_receipt",
+    "ack_lost",
+    "ack_hangs",
+    "ack_and_callback_lost",
+    "slow_answer",
+    "unreachable",
+    "query_disagrees",
+    "query_says_paid",
+    "unknown_code",
+    "person",
+)
+named = st.one_of(st.sampled_from(LIFE), st.sampled_from(sorted(CATALOGUE)))
 callbacks = st.builds(
     Callback,
     after=st.sampled_from([0.0, 0.0, 3.0, 40.0, 120.0, 400.0]),

@@ -138,6 +138,7 @@ class MoneyMachine(Guests, Letters, Counter):
 
         async def away() -> list[int | str]:
             self.house.relay.cut()
+            await self.house.simulator.advance(5)
             answers = await self.deliver([letter for letter in letters if len(letter.body) < 60_000], at_once=True)
             await self.house.relay.mend()
             await self.adopt()

@@ -1,7 +1,7 @@
 """The vault: what is stored encrypted, and what is wrong with it when it does not open.
 
-A blob describes itself: magic, version, the key's id, a check value of the key, the nonce, a digest of
-nonce and ciphertext, then AES-256-GCM's ciphertext and tag. Plain GCM says only "no"; here each layer answers one question:
+A blob describes itself: magic, version, the key's id, a check value of the key, the nonce, a digest of nonce and
+ciphertext, then AES-256-GCM's ciphertext and tag. Plain GCM says only "no"; here each layer answers one question:
 
     check value wrong            the wrong key stands under this id
     digest wrong                 the blob was damaged

@@ -1,5 +1,7 @@
 """The connection test: a real question, no money, and a result that belongs to one version."""
 
+import asyncio
+
 import pytest
 
 from kaunta.core.runtime import Runtime
@@ -56,3 +58,19 @@ async def test_a_test_of_secrets_that_do_not_open_or_are_not_there_says_so(owner
     assert (status, answer["code"]) == (409, "no_credentials")
     status, answer = await owner.save(mpesa_passkey=news()["mpesa_passkey"])
     assert (status, answer["field"]) == (400, "mpesa_consumer_key")
+
+
+@pytest.mark.failure(9)
+async def test_a_result_that_comes_after_its_version_was_replaced_is_nobodys(
+    owner: Office, plot: Plot, simulator: Safaricom
+) -> None:
+    simulator.simulator.faults.add(Fault("oauth", "invalid_authentication", latency=5))
+    slow = asyncio.create_task(owner.test())
+    async with asyncio.timeout(5):
+        while simulator.simulator.faults.listed:
+            await asyncio.sleep(0.005)
+    assert (await owner.save(**news()))[0] == 200
+    done = await plot.snapshot()
+    await simulator.advance(6)
+    assert (await slow)["success"] is False
+    assert await plot.snapshot() == done
