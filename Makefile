@@ -9,11 +9,14 @@ WORKERS ?= auto
 UV ?= uv
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: --no-compile
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+# How long `make soak` goes on, and from which seed; without one each soak is another.
+MINUTES ?= 30
+SEED ?=
 
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove traceability lock browser
+.PHONY: help setup demo test check prove soak traceability lock browser
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 21
@@ -44,6 +47,9 @@ check: $(VENV)/.test ## style, types, import rules, templates, translations, not
 
 prove: $(VENV)/.test browser ## the full proofs, up to 45 minutes; writes docs/reference/proof.md
 	$(RUN) -m pytest --share proofs --proof-page --numprocesses $(WORKERS) --dist worksteal
+
+soak: $(VENV)/.test ## evenings of everything that can go wrong, for MINUTES, from SEED; stops at the first lost shilling
+	$(RUN) -m tests.properties.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' markers
 	$(RUN) -m tests.traceability

@@ -10,8 +10,7 @@ from tests.crash.stage import Stage
 from tests.support.relay import relay
 
 
-@pytest.mark.req("PAY-P3")
-@pytest.mark.failure(48, 51, 53, 57)
+@pytest.mark.failure(48, 53, 57)
 async def test_a_success_being_heard(stage: Stage) -> None:
     async for scene in stage.crashes():
         tab = await stage.tab()

@@ -5,7 +5,6 @@ import pytest
 from tests.crash.stage import Stage
 
 
-@pytest.mark.req("PAY-P5")
 @pytest.mark.failure(46)
 async def test_a_payment_being_started(stage: Stage) -> None:
     async for scene in stage.crashes():
@@ -21,6 +20,7 @@ async def test_a_payment_being_started(stage: Stage) -> None:
     assert not any(step.inside for step in calls), "Safaricom was asked inside a transaction"
 
 
+@pytest.mark.req("PAY-P15")
 async def test_a_payment_whose_key_is_sent_again(stage: Stage) -> None:
     async for scene in stage.crashes():
         tab = await stage.tab()

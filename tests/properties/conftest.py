@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from random import SystemRandom
 
 import pytest
+import uvloop
 
 from tests.plugins.databases import Databases
 
@@ -14,7 +15,7 @@ from .house import World
 @pytest.fixture
 def world(databases: Databases, keyring_entry: str, password_hash: str) -> Iterator[World]:
     """One loop for all examples of a run."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         yield World(runner, databases, keyring_entry, password_hash)
 
 

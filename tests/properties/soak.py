@@ -12,6 +12,7 @@ import warnings
 from random import SystemRandom
 from typing import cast
 
+import uvloop
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
@@ -63,7 +64,7 @@ def main() -> int:
     number = SystemRandom().randrange(10**9) if said.seed is None else said.seed
     started, cluster = time.monotonic(), Cluster()
     try:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             keyring = generate_entry(Entropy(), "soak")
             world = World(runner, cluster.need(), keyring, HASHER.hash("soak"))
             while True:
