@@ -165,25 +165,30 @@ async def test_ctrl_c_ends_with_130_and_says_what_is_done_and_stays(old: OldData
     theirs = old.somebody.transaction()
     await theirs.start()
     await old.somebody.execute("select from bars where id = $1 for update", last)
-    # The first thousand go through; then the command stands before the one that somebody holds.
-    running = subprocess.Popen(
-        [sys.executable, "-m", "kaunta", "sync", "repair", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PATH": os.defpath, "KAUNTA_DATABASE_URL": old.url},
-    )
+    # The first thousand go through; then the command stands before the one that somebody holds. It does so for two
+    # seconds only: where the machine was too busy to interrupt it in them, it is run again for what is left.
+    repaired = 0
     waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    while not await old.db.fetchval(waiting):
-        assert running.poll() is None
-        await asyncio.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    out, err = await asyncio.to_thread(running.communicate)
+    for _ in range(6):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "kaunta", "sync", "repair", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.defpath, "KAUNTA_DATABASE_URL": old.url},
+        )
+        while running.poll() is None and not await old.db.fetchval(waiting):
+            await asyncio.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        out, err = await asyncio.to_thread(running.communicate)
+        said = json.loads(out)
+        repaired += said["data"]["repaired"]
+        if running.returncode == 130:
+            break
     await theirs.rollback()
 
     assert running.returncode == 130, err
-    said = json.loads(out)
-    assert (said["ok"], said["data"]["repaired"], said["data"]["remaining"]) == (False, bars - 1, None)
+    assert (said["ok"], repaired, said["data"]["remaining"]) == (False, bars - 1, None)
     assert "Interrupted" in said["errors"][0]
     assert "Traceback" not in err
     assert await old.db.fetchval("select count(*) from bars where mpesa_enabled") == bars - 1

@@ -13,7 +13,7 @@ from kaunta.core.db import Pool, open_pool
 from kaunta.core.live import CHANNEL, LONGEST_PAYLOAD, Live, payloads
 from tests.support.relay import Relay, relay
 
-SOON = 1.0
+SOON = 30.0
 
 
 @pytest_asyncio.fixture
@@ -83,7 +83,7 @@ async def test_more_topics_than_one_payload_holds_all_arrive(there: Live, heard:
     sent = {f"payment:{number:036}" for number in range(500)}
     there.hint(*sent)
     arrived: set[str] = set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while arrived != sent:
             payload = await heard.get()
             assert len(payload) <= LONGEST_PAYLOAD
@@ -108,7 +108,7 @@ async def test_a_killed_listening_connection_comes_back_and_everybody_reads_agai
             " where application_name = 'kaunta listen' and datname = current_database()"
         )
         assert killed == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await page.changed()
             await idle.changed()
         assert here.listening.is_set()
@@ -129,14 +129,14 @@ async def test_a_database_that_is_away_costs_no_hint_and_no_page(wire: Relay) ->
         while live.listening.is_set():
             await asyncio.sleep(0.01)
         await wire.mend()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await page.changed()
             while live.waiting:
                 await asyncio.sleep(0.01)
         await live.listening.wait()
         page.event.clear()
         live.hint("payment:1")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await page.changed()
     await live.stop()
     pool.terminate()
@@ -151,7 +151,7 @@ async def test_hinting_and_stopping_never_raise_while_the_database_is_away(wire:
     for number in range(50):
         live.hint(f"payment:{number}")
         await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await live.stop()
     pool.terminate()
 
@@ -160,7 +160,7 @@ async def test_what_nobody_foresaw_does_not_end_the_sending(here: Live, there: L
     there.hint("payment:" + "9" * 9_000)
     there.hint("payment:1")
     with here.subscribe(["payment:2"]) as page:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not page.event.is_set():
                 there.hint("payment:2")
                 await asyncio.sleep(0.02)

@@ -46,7 +46,7 @@ def stage(
     forks: Forks,
     proof: Proof,
     request: pytest.FixtureRequest,
-) -> Iterator[Stage]:
+) -> Stage:
     """A bar whose program dies and is started again."""
 
     @asynccontextmanager
@@ -57,7 +57,9 @@ def stage(
             async with served(settings, clock, at, worker=False) as running:
                 yield running
 
-    a_stage = Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full=request.param == "full")
-    yield a_stage
     name = request.node.originalname.removeprefix("test_").replace("_", " ")
-    proof(f"crash: {name}", f"{len(a_stage.died)} deaths over {len(a_stage.steps)} I/O steps, nothing lost")
+
+    def tell(died: int, steps: int) -> None:
+        proof(f"crash: {name}", f"{died} deaths over {steps} I/O steps, nothing lost")
+
+    return Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full=request.param == "full", tell=tell)

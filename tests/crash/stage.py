@@ -109,6 +109,8 @@ class Stage:
     forks: Forks
     restarted: Callable[[], Any]
     full: bool
+    #: Is told, in the end, at how many places the process died and how many steps there were.
+    tell: Callable[[int, int], None]
     #: Where the process died, over all scenes.
     died: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -130,7 +132,8 @@ class Stage:
             if scene.crashed:
                 self.died.append(scene.place)
         # Two tasks of one process may take their steps in another order each time; the number hardly differs.
-        assert len(self.died) >= 0.9 * (number if self.steps else 0)
+        assert self.steps and len(self.died) >= 0.9 * number
+        self.tell(len(self.died), len(self.steps))
 
     def places(self) -> list[Crash]:
         """Every step, before and after; an ordinary run takes the decisive ones and a few within transactions."""

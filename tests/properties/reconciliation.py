@@ -14,7 +14,7 @@ from .evidence import Evidence, Payment
 from .house import House
 
 #: (seconds, times): five minutes closely, then as the schedule of queries thins out, 25 hours in all.
-PACE = ((15, 24), (60, 12), (300, 10), (1_200, 6), (3_600, 22))
+PACE = ((20, 17), (60, 10), (300, 8), (1_800, 5), (7_200, 11))
 
 
 async def turns(house: House) -> int:

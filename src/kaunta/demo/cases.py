@@ -65,7 +65,7 @@ def phone_of(case: str, position: int) -> str:
 
 
 async def forge(playing: Playing) -> None:
-    """Someone who knows the payment's ids, but not its token, says that it was paid; then the guest cancels."""
+    """Someone who knows the payment's ids, but not its token, says that it was paid; later the guest cancels."""
     simulator = playing.demo.simulator.simulator
 
     async def rung() -> Push | None:
@@ -99,7 +99,6 @@ async def forge(playing: Playing) -> None:
     payment = await views.payment(playing.demo.rt, playing.payment_id)
     if payment is None or payment.status is Status.COMPLETED:
         raise Stuck("a forged callback was believed")
-    simulator.answer(push.checkout_id, "1032")
 
 
 async def pay_cash_and_leave(playing: Playing) -> None:
@@ -148,7 +147,13 @@ CASES: dict[str, Case] = {
     "late_success": replace(PAID, irregularities=("late",), by_way_of=Status.TIMEOUT),
     "ack_lost": PAID,
     "parallel_duplicates": replace(PAID, callbacks=20, scenario=duplicate_parallel(20)),
-    "forged": Case(Status.CANCELLED, callbacks=2, page_says="cancelled", scenario=CATALOGUE["person"], meanwhile=forge),
+    "forged": Case(
+        Status.CANCELLED,
+        callbacks=2,
+        page_says="cancelled",
+        scenario=replace(CATALOGUE["cancelled"], delay=200),
+        meanwhile=forge,
+    ),
     "amount_differs": replace(PAID, irregularities=("underpaid",), paid=ORDERED - 10, page_says="still to pay"),
     "failure_after_success": replace(PAID, irregularities=("contradicted",), callbacks=2),
     "success_after_failure": replace(
