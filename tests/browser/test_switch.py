@@ -18,7 +18,7 @@ from tests.support.bars import PASSWORD, SeededBar
 from tests.support.door import Served, served
 from tests.support.relay import Relay, relay
 
-#: How long an open page may take to follow on a busy machine, in milliseconds; by itself it takes a fraction of a second.
+#: How long an open page may take on a busy machine, in milliseconds; by itself it takes a fraction of a second.
 A_MOMENT = 8_000
 
 
@@ -74,7 +74,7 @@ async def page(opened: Opener, bar: SeededBar) -> Page:
 
 @pytest.mark.req("SYNC-3.2", "SYNC-3.1", "SYNC-3.3", "SYNC-3.4", "SYNC-P5", "SYNC-1.1")
 @pytest.mark.failure(13, 80)
-async def test_off_and_on_reach_the_open_page_within_a_second_without_a_reload(
+async def test_off_and_on_reach_the_open_page_without_a_reload(
     page: Page, turn: Callable[[bool], Awaitable[None]]
 ) -> None:
     for _ in range(2):
