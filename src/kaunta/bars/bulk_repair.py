@@ -20,6 +20,9 @@ from kaunta.core.errors import ConfigurationError
 
 BATCH = 1_000
 LOCKED = "held by another transaction for more than 2 s"
+BUSY = "held by one transaction after another, each time it was tried"
+#: How often others may be quicker before a bar counts as busy: a hundred short writers in a row.
+OVERTAKEN = 100
 ABSENT = "there is no such bar any more"
 WITHHELD = "its credentials went off meanwhile: turning M-Pesa off needs --allow-disable"
 
@@ -68,14 +71,16 @@ class MigrationResult:
 
 @dataclass(slots=True)
 class Attempt:
-    """Results so far, and the bars that others held."""
+    """Results so far, the bars that others held, and whether somebody holds the whole table."""
 
     results: list[MigrationResult] = field(default_factory=list)
     held: list[BarId] = field(default_factory=list)
+    table_held: bool = False
 
     def add(self, other: "Attempt") -> None:
         self.results += other.results
         self.held += other.held
+        self.table_held |= other.table_held
 
 
 class TableHeld(Exception):
@@ -123,7 +128,7 @@ async def bisect(db: Connection, shape: Shape, bar_ids: Sequence[BarId], allow_d
     try:
         return await attempt_once(db, shape, bar_ids, allow_disable)
     except TableHeld:
-        return Attempt(held=list(bar_ids))
+        return Attempt(held=list(bar_ids), table_held=True)
     except NOT_THE_RECORDS:
         raise
     except asyncpg.ReadOnlySQLTransactionError:
@@ -174,21 +179,28 @@ def result_of(row: queries.Written, was: bool | None) -> MigrationResult:
 
 
 async def last_try(db: Connection, shape: Shape, held: Sequence[BarId], allow_disable: bool) -> list[MigrationResult]:
-    """The bars that others held: once more when the first of them is free or two seconds have passed for all."""
+    """The bars that others held: again whenever the first of them has come free, until two seconds passed in vain."""
     results: list[MigrationResult] = []
+    overtaken = 0
     while held:
         first = held[0]
-        await until_free(db, shape, first)
+        free = await until_free(db, shape, first)
         attempt = await bisect(db, shape, held, allow_disable)
         results += attempt.results
         held = attempt.held
-        if first in held:
-            return results + [MigrationResult(bar_id, Outcome.FAILED, error=LOCKED) for bar_id in held]
+        if first not in held:
+            overtaken = 0
+        elif free and not attempt.table_held and overtaken < OVERTAKEN:
+            # It was free and the next short writer was quicker: that is no long lock, and no reason to give up.
+            overtaken += 1
+        else:
+            error = BUSY if overtaken == OVERTAKEN else LOCKED
+            return results + [MigrationResult(bar_id, Outcome.FAILED, error=error) for bar_id in held]
     return results
 
 
-async def until_free(db: Connection, shape: Shape, bar_id: BarId) -> None:
-    """Wait, holding nothing, until a bar and its credentials are free; two seconds for each at most."""
+async def until_free(db: Connection, shape: Shape, bar_id: BarId) -> bool:
+    """Wait, holding nothing, until a bar and its credentials were free; False after two seconds for either."""
     try:
         async with db.transaction(isolation="read_committed"):
             await queries.writing_is_short(db)
@@ -197,7 +209,8 @@ async def until_free(db: Connection, shape: Shape, bar_id: BarId) -> None:
             await queries.writing_is_short(db)
             await queries.wait_for_credentials(db, shape, bar_id)
     except asyncpg.LockNotAvailableError:
-        return  # the attempt that follows finds it held, and says so
+        return False
+    return True
 
 
 def described(error: asyncpg.PostgresError) -> str:
