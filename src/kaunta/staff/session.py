@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from kaunta.access.queries import MembershipRow
+from kaunta.access.roles import May, may, require
 from kaunta.access.sessions import StaffSession, session_of
 from kaunta.core.errors import Forbidden, SignInNeeded
 from kaunta.core.web import runtime
@@ -42,6 +43,14 @@ class Seat:
     @property
     def account_id(self) -> UUID:
         return self.session.account_id
+
+    def may(self, what: May) -> bool:
+        """Whether their role at this bar allows it."""
+        return may(self.bar.role, what)
+
+    def require(self, what: May) -> None:
+        """Raises `RoleRefused`."""
+        require(self.bar.role, what)
 
 
 @dataclass(frozen=True, slots=True)
