@@ -10,14 +10,14 @@ from starlette.routing import BaseRoute, Route
 OPEN = (
     "/b/", "/pay/", "/p/", "/r/", "/cb/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static",
     "/api/bars/{bar_id}/payment-methods", "/api/payments/mpesa/initiate", "/api/payments/mpesa/status/",
-    "/api/payments/mpesa/retry/", "/api/payments/mpesa/callback", "/staff/login",
+    "/api/payments/mpesa/retry/", "/api/payments/mpesa/callback", "/staff/login", "/staff/invitations/",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}` and `{reference}`
-    stand for them. `form` and `json` are what is sent. `own`: it names nothing, and shows one's own bar."""
+    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}`, `{reference}` and
+    `{waiter}` stand for them. `form` and `json` are what is sent. `own`: it names nothing, and shows one's own bar."""
 
     door: str
     path: str
@@ -37,6 +37,23 @@ TRIES = (
     Try("GET /staff/events", "/staff/events", own=True),
     Try("POST /staff/logout", "/staff/logout", own=True),
     Try("POST /staff/tabs", "/staff/tabs", {"table_id": "{table}"}, own=True),
+    Try("GET /staff/second-factor", "/staff/second-factor", own=True),
+    Try("POST /staff/second-factor", "/staff/second-factor", own=True),
+    Try("GET /staff/prove", "/staff/prove", own=True),
+    Try("POST /staff/prove", "/staff/prove", own=True),
+    Try("GET /staff/me", "/staff/me", own=True),
+    Try("POST /staff/me/password", "/staff/me/password", {"password": "another horse battery"}, own=True),
+    Try("POST /staff/me/sign-out-elsewhere", "/staff/me/sign-out-elsewhere", own=True),
+    Try("GET /staff/me/second-factor", "/staff/me/second-factor", own=True),
+    Try("POST /staff/me/second-factor", "/staff/me/second-factor", own=True),
+    Try("POST /staff/me/second-factor/confirm", "/staff/me/second-factor/confirm", own=True),
+    Try("POST /staff/me/second-factor/remove", "/staff/me/second-factor/remove", own=True),
+    Try("POST /staff/me/recovery-codes", "/staff/me/recovery-codes", own=True),
+    Try("GET /staff/people", "/staff/people", own=True),
+    Try("POST /staff/people/invitations", "/staff/people/invitations", {"name": "Otieno", "role": "waiter"}, own=True),
+    Try("POST /staff/people/invitations/withdraw", "/staff/people/invitations/withdraw", own=True),
+    Try("POST /staff/people/{account_id}/role", "/staff/people/{waiter}/role", {"role": "owner"}),
+    Try("POST /staff/people/{account_id}/remove", "/staff/people/{waiter}/remove"),
     Try("POST /staff/bar", "/staff/bar", {"bar_id": "{bar}"}),
     Try("POST /staff/orders/{order_id}", "/staff/orders/{order}", {"decision": "confirm"}),
     Try("GET /staff/tabs/{tab_id}", "/staff/tabs/{tab}"),

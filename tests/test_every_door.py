@@ -77,6 +77,7 @@ async def ids(application: Served, simulator: Safaricom, bar: SeededBar) -> dict
         "order": str(order),
         "payment": str(payment.id),
         "reference": payment.reference,
+        "waiter": str(bar.waiter.account_id),
     }
 
 

@@ -33,9 +33,18 @@ async def add_account(
     by: str,
 ) -> UUID:
     """A new account in the caller's transaction. Raises `BadRequest`, `PasswordRefused`, `UsernameTaken`."""
+    return await add_account_with_hash(
+        db, clock, username, name, await hashed(password), administrator=administrator, by=by
+    )
+
+
+async def add_account_with_hash(
+    db: Connection, clock: Clock, username: str, name: str, hash_: str, *, administrator: bool = False, by: str
+) -> UUID:
+    """The same, where the slow hashing was done before the transaction. Raises `BadRequest`, `UsernameTaken`."""
     if not USERNAME.fullmatch(username):
         raise BadRequest("A user name has 2 to 100 letters, digits or . _ @ + -")
-    account_id = await queries.insert_account(db, username, name or username, await hashed(password), administrator)
+    account_id = await queries.insert_account(db, username, name or username, hash_, administrator)
     if account_id is None:
         raise UsernameTaken
     await audit(db, clock, by, "account.added", "account", account_id, administrator=administrator)

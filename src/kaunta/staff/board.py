@@ -31,7 +31,7 @@ async def board_page(request: Request, seat: Seat, error: KauntaError | None = N
         tabs = await views.board(db, seat.bar_id)
         pending = await views.pending_orders(db, seat.bar_id)
         tables = await queries.tables(db, seat.bar_id)
-        methods = await payment_methods(db, seat.bar_id, rt.clock)
+        methods = await payment_methods(db, rt, seat.bar_id)
         problems = [attention(problem, seat.bar_id) for problem in await open_problems(db, seat.bar_id)]
     payments = await recent_of_bar(rt, seat.bar_id, NEWEST)
     return counter_page(

@@ -7,17 +7,26 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
+from kaunta.access.roles import May
+from kaunta.access.sessions import ProofNeeded, StaffSession
 from kaunta.core import web
 from kaunta.core.errors import KauntaError, NotFound, SignInNeeded
-from kaunta.staff.session import Seat
+from kaunta.staff.session import GoElsewhere, Seat
 
 STATIC = Path(__file__).parent.parent / "static"
 TYPES = {"staff.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8"}
+
+#: Where the head of every page leads, and what one must be allowed to see the link.
+PLACES = (
+    ("Board", "/staff", May.SERVE),
+    ("People", "/staff/people", May.PEOPLE),
+)
 
 files = APIRouter(include_in_schema=False)
 
@@ -33,11 +42,22 @@ class CounterRoute(APIRoute):
                 return await handler(request)
             except SignInNeeded:
                 return RedirectResponse("/staff/login", 303, headers={"Cache-Control": "no-store"})
+            except GoElsewhere as error:
+                return RedirectResponse(error.where, 303, headers={"Cache-Control": "no-store"})
+            except ProofNeeded:
+                return RedirectResponse(prove_page(request), 303, headers={"Cache-Control": "no-store"})
             except KauntaError as error:
                 headline = "Not found" if isinstance(error, NotFound) else "That did not work"
                 return counter_page(request, "notice.html", None, error.status, headline=headline, text=error.detail)
 
         return answer
+
+
+def prove_page(request: Request) -> str:
+    """Where password and code are entered again. Back leads to the page that was asked for, or to a form's own page:
+    what was typed is not kept."""
+    asked = request.url.path if request.method == "GET" else urlsplit(request.headers.get("referer", "")).path
+    return f"/staff/prove?{urlencode({'next': asked or '/staff'})}"
 
 
 @cache
@@ -71,9 +91,13 @@ def counter_page(
     version: tuple[object, ...] = (),
     live: bool = False,
     environment: str | None = None,
+    session: StaffSession | None = None,
     **context: object,
 ) -> Response:
-    """A page of the counter's, or its `<main>`, or 204. A page without a version, or with a problem, is still."""
+    """A page of the counter's, or its `<main>`, or 204. A page without a version, or with a problem, is still.
+
+    `session`: of somebody who need not be at a bar.
+    """
     tag = hashlib.sha256(repr(version).encode()).hexdigest()[:16] if version else ""
     fragment = live and request.headers.get("x-fragment") == "main"
     if fragment and request.headers.get("if-none-match") == tag:
@@ -83,8 +107,10 @@ def counter_page(
         f"staff/{template}",
         status,
         layout="staff/fragment.html" if fragment else "staff/base.html",
-        session=seat.session if seat else None,
+        session=seat.session if seat else session,
         bar=seat.bar if seat else None,
+        places=[(words, path) for words, path, what in PLACES if seat and seat.may(what)],
+        here=request.url.path,
         environment=environment,
         version=tag,
         live="/staff/events" if live else "",

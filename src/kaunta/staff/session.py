@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from kaunta.access.queries import MembershipRow
 from kaunta.access.roles import May, may, require
-from kaunta.access.sessions import StaffSession, session_of
+from kaunta.access.sessions import StaffSession, second_factor_missing, unfinished_session
 from kaunta.core.errors import Forbidden, SignInNeeded
 from kaunta.core.web import runtime
 
@@ -27,6 +27,16 @@ class StaleForm(Forbidden):
     """This form is from an earlier sign-in. Open the page again and repeat."""
 
     code = "stale_form"
+
+
+class GoElsewhere(Forbidden):
+    """Something else comes first; the page leads there."""
+
+    code = "second_factor_needed"
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +75,45 @@ class Post:
         return value if isinstance(value, str) else ""
 
 
-async def staff_session(request: Request) -> Seat:
-    """The session's seat. Raises `SignInNeeded`, `NoBar`."""
-    session = await session_of(runtime(request), request.cookies.get(COOKIE))
+async def any_session(request: Request) -> StaffSession:
+    """Who has entered a password, whatever is still to come. Raises `SignInNeeded`."""
+    session = await unfinished_session(runtime(request), request.cookies.get(COOKIE))
     if session is None:
         raise SignInNeeded
+    return session
+
+
+async def person(request: Request, session: Annotated[StaffSession, Depends(any_session)]) -> StaffSession:
+    """Who has proved all that is asked for. Raises `GoElsewhere`, `SignInNeeded`."""
+    if session.second_factor_due:
+        raise GoElsewhere("/staff/second-factor")
+    if second_factor_missing(runtime(request), session):
+        raise GoElsewhere("/staff/me/second-factor")
+    return session
+
+
+async def staff_session(session: Annotated[StaffSession, Depends(person)]) -> Seat:
+    """The session's seat at a bar. Raises `GoElsewhere`, `NoBar`, `SignInNeeded`."""
     if session.current is None:
         raise NoBar
     return Seat(session, session.current)
 
 
-async def staff_form(request: Request, seat: Annotated[Seat, Depends(staff_session)]) -> Post:
+async def form_of(request: Request, session: StaffSession) -> FormData:
     """The posted form, with the session's own token in it. Raises `StaleForm`."""
     form = await request.form(max_files=0)
     token = form.get("csrf")
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), seat.session.csrf.encode()):
+    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), session.csrf.encode()):
         raise StaleForm
-    return Post(seat, form)
+    return form
+
+
+async def staff_form(request: Request, seat: Annotated[Seat, Depends(staff_session)]) -> Post:
+    """The form of somebody at a bar. Raises `StaleForm`."""
+    return Post(seat, await form_of(request, seat.session))
 
 
 AtCounter = Annotated[Seat, Depends(staff_session)]
 Posted = Annotated[Post, Depends(staff_form)]
+AnySession = Annotated[StaffSession, Depends(any_session)]
+Person = Annotated[StaffSession, Depends(person)]

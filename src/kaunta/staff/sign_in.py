@@ -6,8 +6,9 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from kaunta.access.sessions import TooManySignIns, choose_bar, session_of, sign_in, sign_out
 from kaunta.core.errors import NotFound, SignInNeeded
 from kaunta.core.web import problem, runtime, source_of
+from kaunta.staff.account import with_cookie
 from kaunta.staff.pages import CounterRoute, counter_page
-from kaunta.staff.session import COOKIE, Posted
+from kaunta.staff.session import COOKIE, AnySession, Posted, form_of
 from kaunta.staff.words import uuid_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
@@ -39,13 +40,11 @@ async def do_sign_in(request: Request) -> Response:
         if as_json:
             return problem(SignInNeeded(WRONG))
         return counter_page(request, "login.html", None, 401, user=user, problem=WRONG)
-    response: Response = RedirectResponse("/staff", 303)
+    response: Response = RedirectResponse("/staff/second-factor" if signed_in.second_factor_due else "/staff", 303)
     if as_json:
-        response = JSONResponse({"success": True, "csrf": signed_in.csrf})
-    secure = rt.settings.public_url.startswith("https://")
-    response.set_cookie(COOKIE, signed_in.token, httponly=True, samesite="lax", secure=secure, path="/")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        due = signed_in.second_factor_due
+        response = JSONResponse({"success": True, "csrf": signed_in.csrf, "second_factor_due": due})
+    return with_cookie(request, response, signed_in)
 
 
 async def name_and_password(request: Request, *, as_json: bool) -> tuple[str, str]:
@@ -63,8 +62,9 @@ async def name_and_password(request: Request, *, as_json: bool) -> tuple[str, st
 
 
 @router.post("/staff/logout")
-async def do_sign_out(request: Request, post: Posted) -> Response:
+async def do_sign_out(request: Request, session: AnySession) -> Response:
     """End the session, here and in the database."""
+    await form_of(request, session)
     await sign_out(runtime(request), request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/staff/login", 303)
     response.delete_cookie(COOKIE, path="/")

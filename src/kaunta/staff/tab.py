@@ -35,7 +35,7 @@ async def tab_at(request: Request, seat: Seat, tab_id: str) -> TabView:
 async def tab_page(request: Request, seat: Seat, tab: TabView, error: KauntaError | None = None) -> Response:
     rt = runtime(request)
     async with rt.db.acquire() as db:
-        methods = await payment_methods(db, seat.bar_id, rt.clock)
+        methods = await payment_methods(db, rt, seat.bar_id)
         menu = await queries.menu(db, seat.bar_id)
     payments = await payments_of_tab(rt, tab.id)
     return counter_page(
