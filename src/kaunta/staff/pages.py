@@ -25,6 +25,8 @@ TYPES = {"staff.css": "text/css; charset=utf-8", "live.js": "text/javascript; ch
 #: Where the head of every page leads, and what one must be allowed to see the link.
 PLACES = (
     ("Board", "/staff", May.SERVE),
+    ("Payments", "/staff/payments", May.SERVE),
+    ("Tables", "/staff/tables", May.MENU),
     ("People", "/staff/people", May.PEOPLE),
 )
 

@@ -16,6 +16,7 @@ PROBLEMS = {
     "callback_orphan": "A callback belongs to no payment",
     "closed_tab": "Money came for a closed tab",
     "contradicted": "M-Pesa contradicts itself about a payment",
+    "mpesa_suspended": "M-Pesa is stopped here; it starts again by itself, or when its cause is mended",
     "credentials_unreadable": "The stored M-Pesa credentials cannot be opened",
     "duplicate": "The guest paid twice",
     "late": "Money came late",

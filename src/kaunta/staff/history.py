@@ -1,0 +1,178 @@
+"""The history: the bar's payments by what one looks for. The filter is the address, so that it can be kept or sent."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import QueryParams
+from starlette.responses import StreamingResponse
+
+from kaunta.access.roles import May
+from kaunta.core.audit import audit
+from kaunta.core.clock import EAT
+from kaunta.core.db import transaction
+from kaunta.core.errors import BadRequest
+from kaunta.core.web import runtime
+from kaunta.daraja.words import ResultClass
+from kaunta.payments.history import CONFIRMED_BY, COUNTED, Filter, business_day, history, stream
+from kaunta.payments.states import Status
+from kaunta.payments.views import NEWEST, PaymentView
+from kaunta.staff.pages import CounterRoute, counter_page
+from kaunta.staff.session import AtCounter
+from kaunta.staff.words import cause
+
+router = APIRouter(route_class=CounterRoute, include_in_schema=False)
+
+FIELDS = (
+    "text", "status", "class", "first_day", "last_day", "least", "most", "environment", "irregular", "confirmed_by",
+)  # fmt: skip
+
+
+def read_filter(asked: QueryParams) -> Filter:
+    """The address's filter. Raises `BadRequest`, which names the field; an empty one is no wish."""
+
+    def value(name: str) -> str:
+        text = asked.get(name, "").strip()
+        if len(text) > 100:
+            raise BadRequest(f"{name}: at most 100 characters.")
+        return text
+
+    def one_of(name: str, known: Any) -> str | None:
+        text = value(name)
+        if text and text not in known:
+            raise BadRequest(f"{name}: one of {', '.join(known)}.")
+        return text or None
+
+    def day(name: str) -> date | None:
+        try:
+            return date.fromisoformat(value(name)) if value(name) else None
+        except ValueError:
+            raise BadRequest(f"{name}: write a day as 2026-11-21.") from None
+
+    def shillings(name: str) -> int | None:
+        text = value(name)
+        if text and not (text.isascii() and text.isdigit() and len(text) <= 7):
+            raise BadRequest(f"{name}: whole shillings, digits only.")
+        return int(text) if text else None
+
+    klass = one_of("class", [klass.value for klass in ResultClass])
+    status = one_of("status", [status.value for status in Status])
+    return Filter(
+        text=value("text"),
+        statuses=(Status(status),) if status else (),
+        klass=ResultClass(klass) if klass else None,
+        first_day=day("first_day"),
+        last_day=day("last_day"),
+        least=shillings("least"),
+        most=shillings("most"),
+        environment=one_of("environment", ("sandbox", "production")),
+        irregular=value("irregular") == "yes",
+        confirmed_by=one_of("confirmed_by", CONFIRMED_BY),
+    )
+
+
+def chips(asked: QueryParams) -> list[tuple[str, str]]:
+    """Each wish in words, and the address without it."""
+    wishes = {name: asked[name] for name in FIELDS if asked.get(name)}
+    return [
+        (f"{name.replace('_', ' ')}: {wish}", "?" + urlencode({k: v for k, v in wishes.items() if k != name}))
+        for name, wish in wishes.items()
+    ]
+
+
+def place_of(text: str) -> tuple[datetime, UUID]:
+    """Where a page begins. Raises `BadRequest`."""
+    try:
+        at, _, id_ = text.partition("_")
+        return datetime.fromtimestamp(int(at) / 1_000_000, UTC), UUID(id_)
+    except (ValueError, OverflowError, OSError):
+        raise BadRequest("This link to a page of the history is damaged. Begin again.") from None
+
+
+def place_text(place: tuple[datetime, UUID]) -> str:
+    at, id_ = place
+    whole = int(at.replace(microsecond=0).timestamp())
+    return f"{whole * 1_000_000 + at.microsecond}_{id_}"
+
+
+@router.get("/staff/payments")
+async def show_history(request: Request, seat: AtCounter) -> Response:
+    """A page of the filtered payments and what all of them come to."""
+    rt, asked = runtime(request), request.query_params
+    wish = read_filter(asked)
+    before = place_of(asked["before"]) if asked.get("before") else NEWEST
+    page = await history(rt, seat.bar_id, wish, before)
+    kept = {name: asked[name] for name in FIELDS if asked.get(name)}
+    today = business_day(rt.clock.now())
+    return counter_page(
+        request,
+        "history.html",
+        seat,
+        page=page,
+        counted=COUNTED,
+        asked=asked,
+        chips=chips(asked),
+        statuses=[status.value for status in Status],
+        classes=[klass.value for klass in ResultClass],
+        confirmers=list(CONFIRMED_BY),
+        today=today.isoformat(),
+        older="?" + urlencode(kept | {"before": place_text(page.after)}) if page.after else None,
+        csv_address="/staff/payments.csv?" + urlencode(kept),
+        may_export=seat.may(May.EXPORT),
+        cause=cause,
+    )
+
+
+COLUMNS = (
+    "reference", "started_eat", "started_utc", "status", "irregularities", "amount", "received", "payer",
+    "mpesa_code", "paid_eat", "tab", "table", "environment", "result_code", "cause",
+)  # fmt: skip
+
+
+def cell(value: object) -> str:
+    """A cell that a spreadsheet takes for text: a leading formula sign is disarmed."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def line(p: PaymentView) -> list[str]:
+    paid = p.transaction_date.astimezone(EAT).isoformat() if p.transaction_date else None
+    return [
+        cell(value)
+        for value in (
+            p.reference, p.created_at.astimezone(EAT).isoformat(), p.created_at.isoformat(), p.status.value,
+            " ".join(p.irregularities), p.amount, p.received, p.phone_masked, p.receipt, paid, p.tab_number,
+            p.table_label, p.environment, p.result_code, cause(p) if p.status in ("failed", "cancelled") else "",
+        )
+    ]  # fmt: skip
+
+
+@router.get("/staff/payments.csv")
+async def export(request: Request, seat: AtCounter) -> Response:
+    """The filtered payments as CSV, streamed; phones are masked, and the export is in the audit."""
+    seat.require(May.EXPORT)
+    rt, wish = runtime(request), read_filter(request.query_params)
+    async with transaction(rt.db) as db:
+        await audit(
+            db, rt.clock, f"staff:{seat.account_id}", "payments.exported", "bar", seat.bar_id, bar_id=seat.bar_id
+        )
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield "\ufeff".encode() + written([list(COLUMNS)])
+        async for payments in stream(rt, seat.bar_id, wish):
+            yield written([line(p) for p in payments])
+
+    name = f"payments-{business_day(rt.clock.now()).isoformat()}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def written(rows: list[list[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()

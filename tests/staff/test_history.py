@@ -1,0 +1,81 @@
+"""The history page and its CSV: the address is the filter, and nothing typed by a stranger runs in a spreadsheet."""
+
+import csv
+import io
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from kaunta.staff.history import COLUMNS, cell
+from tests.customer.conftest import Outcome
+from tests.staff.conftest import Reader
+from tests.support.bars import SeededBar, Staff
+from tests.support.door import Served
+
+__all__ = ["outcome", "paying"]
+
+from tests.customer.conftest import outcome, paying
+
+Enter = Callable[[Staff], Awaitable[str]]
+
+
+async def test_a_payment_is_found_and_the_wishes_stand_as_chips(
+    read: Reader, paying: Callable[..., Awaitable[object]], outcome: Outcome, token: str
+) -> None:
+    await paying(400)
+    await outcome()
+    page = await read("/staff/payments?status=completed&least=400")
+    assert "KES 400" in page.text
+    assert "status: completed" in page.text
+    assert 'href="?least=400"' in page.text
+    assert "No payment fits" in (await read("/staff/payments?status=failed")).text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=gone", "class=x", "first_day=yesterday", "least=-1", "least=1e3", "most=９", "environment=live",
+     "confirmed_by=me", "before=1", "before=x_y", "text=" + "a" * 101, "first_day=2026-11-21&last_day=2026-11-20"],
+)  # fmt: skip
+async def test_a_filter_that_is_none_is_told_and_named(read: Reader, token: str, query: str) -> None:
+    page = await read(f"/staff/payments?{query}")
+    assert page.status == 400
+
+
+async def test_the_export_is_for_managers_masked_and_in_the_audit(
+    read: Reader, application: Served, paying: Callable[..., Awaitable[object]], outcome: Outcome,
+    signed_in: Enter, bar: SeededBar,
+) -> None:  # fmt: skip
+    await paying(400)
+    await outcome()
+    await signed_in(bar.waiter)
+    refused = await read("/staff/payments.csv")
+    assert refused.status == 403
+    assert "As a waiter you may not export payments" in refused.text
+    await read("/staff/logout", data={"csrf": await token_of(read)})
+    await signed_in(bar.owner)
+    page = await read("/staff/payments.csv?status=completed")
+    assert page.headers["Content-Type"].startswith("text/csv")
+    [head, row] = list(csv.reader(io.StringIO(page.text.removeprefix("\ufeff"))))
+    assert head == list(COLUMNS)
+    line = dict(zip(head, row, strict=True))
+    assert (line["status"], line["amount"], line["received"]) == ("completed", "400", "400")
+    assert line["started_eat"].endswith("+03:00")
+    assert "254708374149" not in page.text
+    assert "•••" in line["payer"]
+    audited = await application.rt.db.fetch("select actor from audit_events where action = 'payments.exported'")
+    assert [one["actor"] for one in audited] == [f"staff:{bar.owner.account_id}"]
+
+
+async def token_of(read: Reader) -> str:
+    text = (await read("/staff")).text
+    return text.partition('name="csrf" value="')[2].partition('"')[0]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+254", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_cell_that_would_be_a_formula_is_text(text: str) -> None:
+    assert cell(text) == f"'{text}"
+
+
+def test_plain_cells_stay_as_they_are() -> None:
+    assert [cell(value) for value in (None, 400, "TB-7F3K", json.dumps("a"))] == ["", "400", "TB-7F3K", '"a"']
