@@ -140,20 +140,19 @@ async def test_a_proof_grows_old_and_is_renewed_by_password_and_code(
     token, session = await waiting_session(rt, bar)
     token = (await prove(rt, token, session, None, totp.at(rt.clock.now()), HERE)).token
     moving.advance(PROVED_SECONDS + 1)
-    session = await session_of(rt, token)
-    assert session is not None
+    old = await session_of(rt, token)
+    assert old is not None
     with pytest.raises(ProofNeeded):
-        require_proof(rt, session)
+        require_proof(rt, old)
     with pytest.raises(ProofNeeded):
-        await change_password(rt, token, session, "another horse battery")
+        await change_password(rt, token, old, "another horse battery")
     with pytest.raises(WrongPassword):
-        await prove(rt, token, session, "wrong", totp.at(rt.clock.now()), HERE)
+        await prove(rt, token, old, "wrong", totp.at(rt.clock.now()), HERE)
     with pytest.raises(WrongCode):
-        await prove(rt, token, session, PASSWORD, "", HERE)
-    token = (await prove(rt, token, session, PASSWORD, totp.at(rt.clock.now()), HERE)).token
-    session = await session_of(rt, token)
-    assert session is not None
-    require_proof(rt, session)
+        await prove(rt, token, old, PASSWORD, "", HERE)
+    fresh = await session_of(rt, (await prove(rt, token, old, PASSWORD, totp.at(rt.clock.now()), HERE)).token)
+    assert fresh is not None
+    require_proof(rt, fresh)
 
 
 async def test_signing_out_elsewhere_and_a_new_password_end_every_other_session(rt: Runtime, bar: SeededBar) -> None:

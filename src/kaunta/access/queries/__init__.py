@@ -1,10 +1,13 @@
 """The SQL of accounts and sessions, one named function a query. Tokens and keys are stored as hashes only."""
 
 from kaunta.access.queries.accounts import (
+    AccountLine,
     AccountRow,
     MembershipRow,
     account,
     account_by_username,
+    account_id_named,
+    all_accounts,
     insert_account,
     memberships,
     set_active,
@@ -60,6 +63,7 @@ from kaunta.access.queries.sign_ins import (
 )
 
 __all__ = [
+    "AccountLine",
     "AccountRow",
     "ApiKeyRow",
     "Invitation",
@@ -70,6 +74,8 @@ __all__ = [
     "SessionRow",
     "account",
     "account_by_username",
+    "account_id_named",
+    "all_accounts",
     "api_key",
     "choose_bar",
     "count_recovery_codes",

@@ -97,3 +97,33 @@ async def memberships(db: Connection, account_id: UUID) -> list[MembershipRow]:
         account_id,
     )
     return [MembershipRow(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    username: str
+    name: str
+    active: bool
+    administrator: bool
+    second_factor: bool
+    bars: list[str]
+
+
+async def all_accounts(db: Connection) -> list[AccountLine]:
+    """Every account with its bars as "slug: role"."""
+    rows = await db.fetch(
+        """
+        select a.username, a.name, a.active, a.is_administrator as administrator,
+            a.totp_confirmed_at is not null as second_factor,
+            array(select b.slug || ': ' || m.role from bar_members m join bars b on b.id = m.bar_id
+                  where m.account_id = a.id order by b.slug) as bars
+        from staff_accounts a order by lower(a.username)
+        """
+    )
+    return [AccountLine(**row) for row in rows]
+
+
+async def account_id_named(db: Connection, username: str) -> UUID | None:
+    """An account by its name, disabled or not."""
+    id_: UUID | None = await db.fetchval("select id from staff_accounts where lower(username) = lower($1)", username)
+    return id_
