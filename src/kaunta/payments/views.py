@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
 from kaunta.core.db import Connection
-from kaunta.core.phone import Msisdn, masked
+from kaunta.core.phone import Msisdn, masked, other_operator
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.results import ResultCode
 from kaunta.payments.meaning import meaning
 from kaunta.payments.queries import reading
 from kaunta.payments.queries.reading import PaymentRow
 from kaunta.payments.states import SILENCE_SECONDS, Status
-from kaunta.payments.terms import UNKNOWN_PAUSE_SECONDS
+from kaunta.payments.terms import FRUITLESS, FRUITLESS_SECONDS, UNKNOWN_PAUSE_SECONDS
 
 Stage = Literal["sending", "check_phone", "checking", "unknown", "paid", "not_paid"]
 #: The prompt's life on the phone (daraja.md §4); after it we are checking, not waiting for a PIN.
@@ -48,6 +49,8 @@ class PaymentView:
     amount: int
     received: int | None
     phone_masked: str
+    #: Whose range the number's prefix is, when it is not Safaricom's; numbers are portable.
+    other_operator: str | None
     receipt: str | None
     transaction_date: datetime | None
     result_code: str | None
@@ -61,7 +64,9 @@ class PaymentView:
     updated_at: datetime
     environment: str
     retry_of: UUID | None
+    #: This payer's attempts at this tab up to this one, and how many of them ended as this one did.
     tried: int
+    alike: int
 
     @property
     def result_class(self) -> str:
@@ -118,18 +123,20 @@ class Moment:
     """One line of a payment's timeline."""
 
     at: datetime
-    kind: Literal["event", "exchange", "callback"]
+    kind: Literal["event", "exchange", "callback", "person"]
     text: str
     actor: str
     detail: dict[str, object]
 
 
 async def timeline(rt: Runtime, transaction_id: UUID) -> list[Moment]:
-    """Everything that happened to a payment, oldest first: its events, our calls to Daraja, its callbacks."""
+    """Everything that happened to a payment, oldest first: its events, our calls to Daraja, its callbacks, and what
+    people did about it."""
     async with rt.db.acquire() as db:
         events = await reading.events_of(db, transaction_id)
         calls = await reading.exchanges_of(db, transaction_id)
         callbacks = await reading.callbacks_of(db, transaction_id)
+        people = await reading.audited(db, transaction_id)
     moments = [Moment(row["at"], "event", event_text(row), row["actor"], row["detail"]) for row in events]
     moments += [
         Moment(
@@ -146,6 +153,10 @@ async def timeline(rt: Runtime, transaction_id: UUID) -> list[Moment]:
             row["at"], "callback", f"callback: {row['verdict'] or 'waiting'}", "safaricom", {"source": row["source"]}
         )
         for row in callbacks
+    ]
+    moments += [
+        Moment(row["at"], "person", row["action"], row["actor"], {"reason": row["reason"], **row["detail"]})
+        for row in people
     ]
     return sorted(moments, key=lambda moment: moment.at)
 
@@ -196,6 +207,7 @@ def view(rt: Runtime, row: PaymentRow, phone: bytes | None) -> PaymentView:
         received=row.received,
         # The number may have been erased at its owner's request; the books stay.
         phone_masked=masked(Msisdn(phone.decode())) if phone else "—",
+        other_operator=other_operator(Msisdn(phone.decode())) if phone else None,
         receipt=row.receipt,
         transaction_date=row.transaction_date,
         result_code=row.result_code,
@@ -210,6 +222,7 @@ def view(rt: Runtime, row: PaymentRow, phone: bytes | None) -> PaymentView:
         environment=row.environment,
         retry_of=row.retry_of,
         tried=row.tried,
+        alike=row.alike,
     )
 
 
@@ -234,7 +247,17 @@ def may_retry(rt: Runtime, row: PaymentRow, status: Status, means: ResultCode) -
         return False, 0
     if status is Status.TIMEOUT:
         wait = SILENCE_SECONDS + UNKNOWN_PAUSE_SECONDS - rt.clock.elapsed(row.sent_at or row.push_started_at)
-        return True, max(0, round(wait))
+        return True, max(0, round(wait), tired(rt, row))
     if means.retry_after is None:
         return False, 0
-    return True, max(0, round(means.retry_after - rt.clock.elapsed(row.settled_at or row.updated_at)))
+    cooling = round(means.retry_after - rt.clock.elapsed(row.settled_at or row.updated_at))
+    return True, max(0, cooling, tired(rt, row))
+
+
+def tired(rt: Runtime, row: PaymentRow) -> int:
+    """Seconds until this payer's tries at this tab that came to nothing let another begin."""
+    tries = row.fruitless or []
+    if len(tries) < FRUITLESS:
+        return 0
+    # A second over: what the page promises, the database must not refuse.
+    return max(0, ceil(FRUITLESS_SECONDS - rt.clock.elapsed(tries[FRUITLESS - 1])) + 1)

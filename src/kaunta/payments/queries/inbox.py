@@ -1,5 +1,6 @@
 """The inbox: every callback as it came, and what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -74,6 +75,36 @@ async def lock_unprocessed(db: Connection, id_: int, received_at: datetime) -> b
         )
         is True
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The callback whose turn it is; `body_enc` is None where it is the one that asked."""
+
+    id: int
+    received_at: datetime
+    body_enc: bytes | None
+
+
+async def lock_first_waiting(
+    db: Connection, token_hash: bytes, id_: int, received_at: datetime, passed_over: Sequence[int]
+) -> Turn | None:
+    """Hold the oldest callback of a payment that nobody has dealt with, up to this one; None: this one was dealt with.
+
+    Whoever waits here for another's row sees, once that is committed, the next one after it. A day to each side is
+    longer than any callback is tried and keeps the search within a month's partition or two.
+    """
+    row = await db.fetchrow(
+        """
+        select id, received_at, case when id <> $2 then body_enc end as body_enc
+        from mpesa_callbacks
+        where token_hash = $1 and processed_at is null and id <= $2 and id <> all($4::bigint[])
+          and received_at between $3::timestamptz - interval '1 day' and $3::timestamptz + interval '1 day'
+        order by id limit 1 for update
+        """,
+        token_hash, id_, received_at, list(passed_over),
+    )  # fmt: skip
+    return Turn(**row) if row else None
 
 
 async def finish(

@@ -5,6 +5,7 @@ from typing import Any
 
 from kaunta.bars import queries as bar_queries
 from kaunta.core.db import Connection
+from kaunta.payments.queries.receipt_invariants import RECEIPT_INVARIANTS
 
 Offenders = list[dict[str, Any]]
 Invariant = Callable[[Connection], Awaitable[Offenders]]
@@ -35,14 +36,20 @@ async def one_credit_unless_duplicate(db: Connection) -> Offenders:
 
 
 async def credits_are_proven(db: Connection) -> Offenders:
-    """Every M-Pesa credit with a receipt has that proven receipt; without one, its payment is flagged."""
+    """Every M-Pesa credit with a receipt has that proven receipt; without one, its payment is flagged, or a person's
+    claim on a proven receipt stands behind it, or it was taken back."""
     rows = await db.fetch(
         """
         select p.id, p.receipt from tab_payments p
         left join mpesa_receipts r on r.environment = p.environment and r.receipt = p.receipt
         left join mpesa_transactions t on t.id = p.transaction_id
         where p.kind = 'payment' and p.method = 'mpesa'
-          and case when p.receipt is null then not coalesce(t.irregularities && '{no_receipt}', false)
+          and case when p.receipt is null and p.claim_id is not null then
+                        not exists (select from mpesa_receipts m where m.ledger_id = p.id)
+                        and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal')
+                        -- Refunded to the last shilling before it was taken back.
+                        and not exists (select from receipt_claims k where k.id = p.claim_id and k.status = 'refused')
+                   when p.receipt is null then not coalesce(t.irregularities && '{no_receipt}', false)
                    else r.ledger_id is distinct from p.id end
         limit 20
         """
@@ -69,12 +76,17 @@ async def credits_within_receipts(db: Connection) -> Offenders:
         """
         with credits as (
             select bar_id, sum(amount) as credited from tab_payments
-            where method = 'mpesa' and kind in ('payment', 'correction', 'reversal') group by bar_id
+            where method = 'mpesa' and (kind in ('payment', 'correction', 'reversal')
+                   -- What was given back before a credit was taken back is not credited twice.
+                   or (kind = 'refund' and exists (select from tab_payments x where x.corrects = tab_payments.corrects
+                                                   and x.kind = 'reversal')))
+            group by bar_id
         ), proven as (
             select bar_id, sum(amount) as amount from mpesa_receipts group by bar_id
         ), receiptless as (
             select bar_id, sum(amount) as amount from tab_payments
-            where method = 'mpesa' and kind = 'payment' and receipt is null group by bar_id
+            where method = 'mpesa' and kind = 'payment' and receipt is null and claim_id is null
+              and not exists (select from mpesa_receipts m where m.ledger_id = tab_payments.id) group by bar_id
         )
         select c.bar_id, c.credited from credits c
         left join proven p using (bar_id) left join receiptless l using (bar_id)
@@ -151,7 +163,7 @@ async def applied_callbacks_have_payments(db: Connection) -> Offenders:
     rows = await db.fetch(
         """
         select c.id from mpesa_callbacks c left join mpesa_transactions t on t.id = c.transaction_id
-        where c.verdict = 'applied' and t.id is null limit 20
+        where c.verdict = 'applied' and c.channel = 'stk' and t.id is null limit 20
         """
     )
     return [dict(row) for row in rows]
@@ -192,5 +204,6 @@ INVARIANTS: dict[str, Invariant] = {
         applied_callbacks_have_payments,
         closed_tabs_owe_nothing,
         switch_follows_credentials,
+        *RECEIPT_INVARIANTS,
     )
 }

@@ -40,11 +40,17 @@ PAYMENT = """
            p.reference, p.receipt_ref, p.status::text as status, p.irregularities, p.amount,
            p.amount_received as received, p.phone_enc, p.receipt, p.transaction_date, p.result_code, p.result_desc,
            p.failure_reason, p.created_at, p.push_started_at, p.sent_at, p.settled_at, p.updated_at, p.environment,
-           p.retry_of, p.checkout_request_id_enc,
-           (select count(*)::int from mpesa_transactions a
-             where a.tab_id = p.tab_id and a.phone_hash = p.phone_hash and a.created_at <= p.created_at) as tried
+           p.retry_of, p.checkout_request_id_enc, n.tried, n.alike, n.fruitless
     from mpesa_transactions p join bars b on b.id = p.bar_id join tabs t on t.id = p.tab_id
     left join table_codes c on c.id = t.table_code_id
+    cross join lateral (
+        select count(*) filter (where a.created_at <= p.created_at)::int as tried,
+               count(*) filter (where a.created_at <= p.created_at and a.status = p.status
+                                and a.result_code is not distinct from p.result_code)::int as alike,
+               array_agg(a.created_at order by a.created_at desc)
+                   filter (where a.status in ('failed', 'cancelled', 'timeout')
+                           and a.failure_reason is distinct from 'not_sent') as fruitless
+        from mpesa_transactions a where a.tab_id = p.tab_id and a.phone_hash = p.phone_hash) n
 """
 
 
@@ -82,7 +88,11 @@ class PaymentRow:
     environment: str
     retry_of: UUID | None
     checkout_request_id_enc: bytes | None
+    #: This payer's attempts at this tab up to this one; those of them that ended as this one did; when all that
+    #: came to nothing began, newest first.
     tried: int
+    alike: int
+    fruitless: list[datetime] | None
 
 
 async def payment(db: Connection, transaction_id: UUID) -> PaymentRow | None:
@@ -158,3 +168,21 @@ async def callbacks_of(db: Connection, transaction_id: UUID) -> list[dict[str, A
         transaction_id,
     )
     return [dict(row) for row in rows]
+
+
+async def audited(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """What people did about a payment, oldest first."""
+    rows = await db.fetch(
+        """
+        select at, action, actor, reason, detail from audit_events
+        where object_kind = 'transaction' and object_id = $1 order by at, id
+        """,
+        str(transaction_id),
+    )
+    return [dict(row) for row in rows]
+
+
+async def resolve_limit(db: Connection, bar_id: UUID) -> int:
+    """Above how many shillings a cashier does not decide alone."""
+    limit: int = await db.fetchval("select resolve_limit from bars where id = $1", bar_id)
+    return limit

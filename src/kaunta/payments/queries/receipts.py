@@ -9,9 +9,13 @@ from kaunta.core.db import Connection, one_row
 
 @dataclass(frozen=True, slots=True)
 class ProvenReceipt:
+    """`ledger_id`: where it is credited already; `on_claim`: only because a person said so. `amount`: as first seen."""
+
     id: UUID
+    amount: int
     transaction_id: UUID | None
     ledger_id: UUID | None
+    on_claim: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class NewReceipt:
     transacted_at: datetime | None
     channel: str
     at: datetime
+    reference: str = ""
+    name_enc: bytes | None = None
 
 
 async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
@@ -33,20 +39,26 @@ async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
     await db.execute(
         """
         insert into mpesa_receipts (id, environment, receipt, bar_id, business_shortcode, amount, phone_enc,
-                                    transacted_at, first_channel, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                    transacted_at, first_channel, created_at, reference, name_enc)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         on conflict (environment, receipt) do nothing
         """,
         new.id, new.environment, new.receipt, new.bar_id, new.business_shortcode, new.amount, new.phone_enc,
-        new.transacted_at, new.channel, new.at,
+        new.transacted_at, new.channel, new.at, new.reference, new.name_enc,
     )  # fmt: skip
-    row = await db.fetchrow(
-        """
-        select id, transaction_id, ledger_id from mpesa_receipts where environment = $1 and receipt = $2
-        for no key update
-        """,
+    held = await db.fetchval(
+        "select id from mpesa_receipts where environment = $1 and receipt = $2 for no key update",
         new.environment, new.receipt,
     )  # fmt: skip
+    # Read after the lock is held: what its former holder booked is seen.
+    row = await db.fetchrow(
+        """
+        select r.id, r.amount, r.transaction_id, r.ledger_id,
+               coalesce(p.receipt is null and p.id is not null, false) as on_claim
+        from mpesa_receipts r left join tab_payments p on p.id = r.ledger_id where r.id = $1
+        """,
+        held,
+    )
     if row is None:
         raise RuntimeError("a receipt vanished while it was being written")
     return ProvenReceipt(**row)
@@ -55,21 +67,26 @@ async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
 async def sight(
     db: Connection, receipt_id: UUID, bar_id: UUID, channel: str, callback_id: int | None, at: datetime
 ) -> None:
-    """A receipt was seen on a channel."""
+    """A receipt was seen on a channel; in a list that repeats itself, once."""
     await db.execute(
         """
         insert into mpesa_receipt_sightings (receipt_id, bar_id, channel, callback_id, seen_at)
         values ($1, $2, $3, $4, $5)
+        on conflict (receipt_id, channel) where channel in ('pull', 'statement') do nothing
         """,
         receipt_id, bar_id, channel, callback_id, at,
     )  # fmt: skip
 
 
 async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id: UUID) -> None:
-    """Tie a receipt to the payment and the ledger row it proves."""
+    """Tie a receipt to the payment and the ledger row it proves, or has been said to prove before."""
     one_row(
         await db.execute(
-            "update mpesa_receipts set transaction_id = $2, ledger_id = $3 where id = $1 and ledger_id is null",
+            """
+            update mpesa_receipts set transaction_id = $2, ledger_id = $3, set_aside_at = null, set_aside_by = null,
+                set_aside_reason = null
+            where id = $1 and (ledger_id is null or ledger_id = $3)
+            """,
             receipt_id, transaction_id, ledger_id,
         ),
         "booking a receipt",
@@ -80,6 +97,7 @@ async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id
 class KnownReceipt:
     """A proven receipt somebody names. `booked`: it credits a tab already."""
 
+    id: UUID
     bar_id: UUID
     amount: int
     booked: bool
@@ -89,7 +107,7 @@ async def proven(db: Connection, transaction_id: UUID, receipt: str) -> KnownRec
     """A receipt proven in the payment's environment, locked against being booked meanwhile."""
     row = await db.fetchrow(
         """
-        select r.bar_id, r.amount, r.ledger_id is not null as booked
+        select r.id, r.bar_id, r.amount, r.ledger_id is not null as booked
         from mpesa_receipts r
         where r.receipt = $2 and r.environment = (select environment from mpesa_transactions where id = $1)
         for no key update of r
@@ -133,8 +151,10 @@ class Claim:
     id: UUID
     bar_id: UUID
     tab_id: UUID
-    transaction_id: UUID
+    #: None where the claim credits a tab without a payment of ours.
+    transaction_id: UUID | None
     ledger_id: UUID
+    #: What is left of its credit after refunds.
     amount: int
     reversible: bool
 
@@ -143,11 +163,14 @@ async def claims_of_others(db: Connection, environment: str, receipt: str, trans
     """Payments other than this one that were credited because somebody typed this code."""
     rows = await db.fetch(
         """
-        select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id, p.amount,
+        select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id,
+               p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
+                           where x.corrects = p.id) as amount,
                p.receipt is null and not exists (
                    select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
-        where c.receipt = $2 and c.status = 'matched' and c.transaction_id <> $3 and p.environment = $1
+        where c.receipt = $2 and c.status = 'matched' and c.transaction_id is distinct from $3
+          and p.environment = $1
         for update of c
         """,
         environment, receipt, transaction_id,
@@ -164,3 +187,69 @@ async def refuse_claim(db: Connection, claim_id: UUID, by: str, at: datetime) ->
         ),
         "refusing a claim",
     )  # fmt: skip
+
+
+async def insert_match(
+    db: Connection, id_: UUID, bar_id: UUID, tab_id: UUID, environment: str, receipt: str, by: str, reason: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Somebody's word that a proven receipt is a tab's money."""
+    await db.execute(
+        """
+        insert into receipt_claims (id, bar_id, tab_id, environment, receipt, claimed_by, status, reason, decided_by,
+                                    decided_at, created_at)
+        values ($1, $2, $3, $4, $5, $6, 'matched', $7, $6, $8, $8)
+        """,
+        id_, bar_id, tab_id, environment, receipt, by, reason, at,
+    )  # fmt: skip
+
+
+async def give_match_its_credit(db: Connection, claim_id: UUID, ledger_id: UUID) -> None:
+    """The credit that a match was given."""
+    one_row(
+        await db.execute("update receipt_claims set ledger_id = $2 where id = $1", claim_id, ledger_id),
+        "crediting a match",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A payment that was credited because somebody typed a code that was not proven then."""
+
+    transaction_id: UUID
+    tab_id: UUID
+    ledger_id: UUID
+    amount: int
+
+
+async def believed(db: Connection, environment: str, bar_id: UUID, receipt: str) -> Believed | None:
+    """Whom this code was believed for at a bar, where its credit stands and no receipt has come to it."""
+    rows = await db.fetch(
+        """
+        select c.transaction_id, c.tab_id, c.ledger_id, p.amount
+        from receipt_claims c join tab_payments p on p.id = c.ledger_id
+        where c.receipt = $3 and c.bar_id = $2 and c.status = 'matched' and p.environment = $1 and p.receipt is null
+          and c.transaction_id is not null
+          and not exists (select from mpesa_receipts r where r.ledger_id = p.id)
+          and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal') limit 2
+        """,
+        environment, bar_id, receipt,
+    )  # fmt: skip
+    return Believed(**rows[0]) if len(rows) == 1 else None
+
+
+async def claim_of_credit(db: Connection, ledger_id: UUID) -> Claim | None:
+    """The claim that a credit rests on, locked; None where Safaricom proved it since, or it was taken back."""
+    row = await db.fetchrow(
+        """
+        select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id,
+               p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
+                           where x.corrects = p.id) as amount,
+               p.receipt is null and not exists (
+                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible
+        from receipt_claims c join tab_payments p on p.id = c.ledger_id
+        where c.ledger_id = $1 and c.status = 'matched' for update of c
+        """,
+        ledger_id,
+    )
+    return Claim(**row) if row else None

@@ -136,3 +136,11 @@ async def without_end(db: Connection, since: datetime, bar_id: UUID | None) -> l
         since, bar_id,
     )  # fmt: skip
     return [(row["id"], row["status"]) for row in rows]
+
+
+async def last_asked(db: Connection, transaction_id: UUID) -> datetime | None:
+    """When Daraja was last asked about a payment."""
+    at: datetime | None = await db.fetchval(
+        "select max(at) from daraja_exchanges where transaction_id = $1 and kind = 'stk_query'", transaction_id
+    )
+    return at

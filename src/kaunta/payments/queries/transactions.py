@@ -110,8 +110,11 @@ class Locked:
 async def lock(db: Connection, transaction_id: UUID) -> Locked | None:
     """A payment with every receipt credited for it, locked until the transaction ends. Lock its tab first."""
     held = await db.fetchval("select true from mpesa_transactions where id = $1 for no key update", transaction_id)
-    if not held:
-        return None
+    return await unlocked(db, transaction_id) if held else None
+
+
+async def unlocked(db: Connection, transaction_id: UUID) -> Locked | None:
+    """The same without holding it: to look, not to decide."""
     row = await db.fetchrow(
         """
         select t.id, t.bar_id, t.tab_id, t.environment, t.business_shortcode, t.amount, t.status::text as status,
@@ -227,10 +230,15 @@ async def append_exchange(
 
 
 async def contradicted_on_tab(db: Connection, tab_id: UUID) -> bool:
-    """Whether a payment of this tab is contradicted: such a tab is not closed by itself."""
+    """Whether a payment of this tab is contradicted, or still rests on words without a receipt that no person has
+    answered for: such a tab is not closed by itself."""
     found: bool = await db.fetchval(
         """
-        select exists (select from mpesa_transactions where tab_id = $1 and irregularities && '{contradicted}')
+        select exists (
+            select from mpesa_transactions
+            where tab_id = $1
+              and (irregularities && '{contradicted}'
+                   or (irregularities && '{no_receipt}' and receipt is null and not irregularities && '{by_hand}')))
         """,
         tab_id,
     )
@@ -243,3 +251,9 @@ async def checkout_unknown(db: Connection, transaction_id: UUID) -> bool:
         "select checkout_request_id_hash is null from mpesa_transactions where id = $1", transaction_id
     )
     return unknown
+
+
+async def phone_hash(db: Connection, transaction_id: UUID) -> bytes:
+    """The keyed hash of a payment's payer."""
+    found: bytes = await db.fetchval("select phone_hash from mpesa_transactions where id = $1", transaction_id)
+    return found

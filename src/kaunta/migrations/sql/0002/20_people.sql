@@ -29,6 +29,10 @@ create table staff_invitations (
 );
 create index staff_invitations_of_bar on staff_invitations (bar_id, created_at);
 
+alter table bars
+    -- Above this many shillings a cashier does not decide alone how an unknown payment ended.
+    add column resolve_limit integer not null default 5000 check (resolve_limit >= 0);
+
 alter table staff_sessions
     -- The password was right and the code from the phone is still to come: this session opens nothing else.
     add column second_factor_due boolean not null default false,
