@@ -16,7 +16,7 @@ SEED ?=
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove soak traceability lock browser
+.PHONY: help setup demo test check prove soak traceability screens lock browser
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 21
@@ -53,6 +53,9 @@ soak: $(VENV)/.test ## evenings of everything that can go wrong, for MINUTES, fr
 
 traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' markers
 	$(RUN) -m tests.traceability
+
+screens: $(VENV)/.test browser ## draws the pictures of docs/screens again
+	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest tests/browser/test_screens.py
 
 lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
 	$(COMPILE) requirements/run.in --output-file requirements/run.txt

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 #: Open to anyone, or to whoever holds the unguessable reference in the address.
 OPEN = (
-    "/b/", "/pay/", "/p/", "/r/", "/cb/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static",
+    "/b/", "/pay/", "/p/", "/r/", "/cb/", "/c2b/", "/result/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static",
     "/api/bars/{bar_id}/payment-methods", "/api/payments/mpesa/initiate", "/api/payments/mpesa/status/",
     "/api/payments/mpesa/retry/", "/api/payments/mpesa/callback", "/staff/login", "/staff/invitations/",
 )  # fmt: skip
@@ -16,8 +16,9 @@ OPEN = (
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}`, `{reference}` and
-    `{waiter}` stand for them. `form` and `json` are what is sent. `own`: it names nothing, and shows one's own bar."""
+    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}`, `{reference}`,
+    `{waiter}`, `{receipt}` (and `{receipt_id}`), `{refund}` and `{statement}` stand for them. `form` and `json` are
+    what is sent. `own`: it names nothing, and shows one's own bar."""
 
     door: str
     path: str
@@ -31,6 +32,7 @@ class Try:
 
 
 SETTINGS: dict[str, str | bool] = {"barId": "{bar}", "mpesa_enabled": False, "mpesa_environment": "sandbox"}
+INITIATOR: dict[str, str | bool] = {"barId": "{bar}", "mpesa_environment": "sandbox", "mpesa_initiator_name": "", "password": ""}
 
 TRIES = (
     Try("GET /staff", "/staff", own=True),
@@ -80,9 +82,47 @@ TRIES = (
         {"ended": "not_paid", "reason": "because", "evidence": "nothing"},
     ),
     Try("POST /staff/payments/{name}/note", "/staff/payments/{payment}/note", {"note": "hello"}),
+    Try("GET /staff/receipts", "/staff/receipts", own=True),
+    Try("POST /staff/receipts/check", "/staff/receipts/check", {"code": "{receipt}"}, own=True),
+    Try("GET /staff/receipts/{name}", "/staff/receipts/{receipt}"),
+    Try("GET /staff/receipts/{name}", "/staff/receipts/{receipt_id}"),
+    Try(
+        "POST /staff/receipts/{name}/match",
+        "/staff/receipts/{receipt_id}/match",
+        {"tab_id": "{tab}", "reason": "mine"},
+    ),
+    Try("POST /staff/receipts/{name}/aside", "/staff/receipts/{receipt_id}/aside", {"reason": "mine"}),
+    Try("POST /staff/receipts/{name}/take-back", "/staff/receipts/{receipt_id}/take-back", {"reason": "mine"}),
+    Try("GET /staff/receipts/{name}/refund", "/staff/receipts/{receipt_id}/refund"),
+    Try(
+        "POST /staff/receipts/{name}/refund",
+        "/staff/receipts/{receipt_id}/refund",
+        {"amount": "1", "method": "by_hand", "code": "SKK9Z8Y7X6", "reason": "mine", "key": "12345678"},
+    ),
+    Try("GET /staff/refunds", "/staff/refunds", own=True),
+    Try("GET /staff/refunds/{refund_id}", "/staff/refunds/{refund}"),
+    Try("POST /staff/refunds/{refund_id}/approve", "/staff/refunds/{refund}/approve"),
+    Try("POST /staff/refunds/{refund_id}/withdraw", "/staff/refunds/{refund}/withdraw"),
+    Try(
+        "POST /staff/refunds/{refund_id}/settle",
+        "/staff/refunds/{refund}/settle",
+        {"ended": "failed", "reason": "mine"},
+    ),
+    Try("GET /staff/statements", "/staff/statements", own=True),
+    Try("POST /staff/statements", "/staff/statements", own=True),
+    Try("GET /staff/statements/{import_id}", "/staff/statements/{statement}"),
+    Try("POST /staff/statements/{import_id}/import", "/staff/statements/{statement}/import"),
+    Try("POST /staff/statements/{import_id}/discard", "/staff/statements/{statement}/discard"),
+    Try("GET /staff/statements/{import_id}/table.csv", "/staff/statements/{statement}/table.csv"),
+    Try("GET /staff/day", "/staff/day", own=True),
+    Try("GET /staff/day.csv", "/staff/day.csv", own=True),
     Try("GET /api/payments/mpesa/transactions", "/api/payments/mpesa/transactions?barId={bar}"),
     Try("GET /api/mpesa-settings", "/api/mpesa-settings?barId={bar}"),
     Try("POST /api/mpesa-settings", "/api/mpesa-settings", json=SETTINGS),
+    Try("GET /api/mpesa-settings/direct", "/api/mpesa-settings/direct?barId={bar}"),
+    Try("POST /api/mpesa-settings/c2b", "/api/mpesa-settings/c2b", json=SETTINGS),
+    Try("POST /api/mpesa-settings/initiator", "/api/mpesa-settings/initiator", json=INITIATOR),
+    Try("POST /api/mpesa-settings/pull", "/api/mpesa-settings/pull", json=SETTINGS),
     Try("POST /api/mpesa-settings/test", "/api/mpesa-settings/test", json=SETTINGS),
 )
 

@@ -4,6 +4,7 @@ Bars are kept apart by their id in each query and by nothing below that (docs/ad
 here fails the first test.
 """
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,15 @@ import pytest
 import pytest_asyncio
 
 from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.receipts import Sighting, sighted
+from kaunta.payments.refunds import RefundWanted, request
 from kaunta.payments.views import payments_of_tab
+from kaunta.statements.importing import read_in
 from kaunta.tabs import views
 from kaunta.tabs.guests import device_hash
 from kaunta.tabs.orders import OrderRequest, place_order
 from tests.doors import OPEN, TRIES, Try, doors
+from tests.statements.files import Row, as_csv, portal
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 from tests.support.safaricom import Safaricom
@@ -78,6 +83,23 @@ async def ids(application: Served, simulator: Safaricom, bar: SeededBar) -> dict
         "payment": str(payment.id),
         "reference": payment.reference,
         "waiter": str(bar.waiter.account_id),
+        **await moneys(application, bar),
+    }
+
+
+async def moneys(application: Served, bar: SeededBar) -> dict[str, str]:
+    """A receipt that is on no tab, a refund of it that waits for a second person, and a statement that was read."""
+    rt, code = application.rt, "SKK1A2B3C4"
+    placed = await sighted(rt, Sighting(bar.id, "sandbox", "174379", code, 2_000, "c2b", rt.clock.now()))
+    wanted = RefundWanted(bar.id, 1_500, "paid twice", "by_hand", "12345678", placed.receipt_id, code="SKK1A2B3C5")
+    refund = await request(rt, wanted, by=f"staff:{bar.owner.account_id}")
+    data = as_csv(portal([Row(code, paid_in="2,000.00")]))
+    statement = await read_in(rt, bar.id, io.BytesIO(data), "statement.csv", "staff:test", shortcode="174379")
+    return {
+        "receipt": code,
+        "receipt_id": str(placed.receipt_id),
+        "refund": str(refund.id),
+        "statement": str(statement),
     }
 
 
@@ -94,7 +116,10 @@ BOOKS = """
            (select jsonb_agg(to_jsonb(o) order by id) from tab_orders o where bar_id = $1) as orders,
            (select jsonb_agg(to_jsonb(p) order by id) from tab_payments p where bar_id = $1) as ledger,
            (select to_jsonb(b) from bars b where id = $1) as bar,
-           (select jsonb_agg(to_jsonb(c) order by id) from mpesa_credentials c where tenant_id = $1) as credentials
+           (select jsonb_agg(to_jsonb(c) order by id) from mpesa_credentials c where tenant_id = $1) as credentials,
+           (select jsonb_agg(to_jsonb(r) order by id) from mpesa_receipts r where bar_id = $1) as receipts,
+           (select jsonb_agg(to_jsonb(f) order by id) from mpesa_refunds f where bar_id = $1) as refunds,
+           (select jsonb_agg(to_jsonb(s) order by id) from statement_imports s where bar_id = $1) as statements
 """
 
 

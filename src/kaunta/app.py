@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from kaunta import __version__
-from kaunta.api import bars, callback, health, mpesa_settings, payments
+from kaunta.api import bars, c2b, callback, health, mpesa_direct, mpesa_settings, payments, result
 from kaunta.core.clock import Clock
 from kaunta.core.entropy import Entropy
 from kaunta.core.outbound import Outbound
@@ -24,6 +24,7 @@ from kaunta.daraja.client import DarajaClient
 from kaunta.payments import exchanges
 from kaunta.payments.initiate import Pushes
 from kaunta.settings import Settings
+from kaunta.staff import statements
 from kaunta.staff.routes import router as staff_router
 from kaunta.worker import Worker
 
@@ -82,9 +83,15 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     app.include_router(payments.router)
     app.include_router(bars.router)
     app.include_router(mpesa_settings.router)
-    app.router.routes.extend(callback.routes)
+    app.include_router(mpesa_direct.router)
+    app.router.routes.extend([*callback.routes, *c2b.routes, *result.routes])
     app.include_router(customer_router, include_in_schema=False)
     app.include_router(staff_router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Shield, public_url=rt.settings.public_url, machines=callback.PATHS)
+    app.add_middleware(
+        Shield,
+        public_url=rt.settings.public_url,
+        machines=(*callback.PATHS, *c2b.PATHS, *result.PATHS),
+        uploads={statements.UPLOAD: statements.LARGEST},
+    )
     return app

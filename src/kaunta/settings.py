@@ -80,6 +80,12 @@ class Settings(BaseModel):
     )
     daraja_sandbox_url: str = Field("https://sandbox.safaricom.co.ke", description="Overrides Daraja's sandbox host.")
     daraja_production_url: str = Field("https://api.safaricom.co.ke", description="Overrides Daraja's production host.")
+    sandbox_certificate: str | None = Field(
+        None, description="File with Safaricom's sandbox certificate (PEM or .cer), for refunds and checks of codes."
+    )
+    production_certificate: str | None = Field(
+        None, description="File with Safaricom's production certificate (PEM or .cer), for refunds and checks of codes."
+    )
     sandbox_phones: tuple[str, ...] = Field(
         (), description="More numbers that sandbox payments may be sent to, comma-separated."
     )
@@ -170,6 +176,10 @@ class Settings(BaseModel):
     def daraja_url(self, environment: str) -> str:
         """The base URL of an environment; there is no third."""
         return {"sandbox": self.daraja_sandbox_url, "production": self.daraja_production_url}[environment]
+
+    def certificate(self, environment: str) -> str | None:
+        """Where Safaricom's certificate for an environment lies, if the operator has supplied it."""
+        return {"sandbox": self.sandbox_certificate, "production": self.production_certificate}[environment]
 
     def speaks_to_simulator(self, environment: str) -> bool:
         """Whether the environment's host is on this machine, that is a stand-in and not Safaricom."""

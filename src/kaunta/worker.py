@@ -14,15 +14,19 @@ import asyncpg
 import structlog
 
 from kaunta.access import queries as access_queries
+from kaunta.bars.credentials_in_use import check_credentials_in_use
 from kaunta.bars.mpesa_switch import reconcile_switches
 from kaunta.core import queries
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
-from kaunta.payments import inbox, invariants, silence
+from kaunta.payments import faults, inbox, initiators, invariants, pull, reversals, silence, trial
 from kaunta.payments.initiate import KEY_SECONDS
 from kaunta.payments.queries import limits
+from kaunta.payments.receipts import look_again
+from kaunta.statements.importing import forget_old
+from kaunta.statements.placing import place_due
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,14 @@ class Worker:
             Loop("queries", lambda: silence.ask_about_due(rt, self.daraja), rest=1),
             Loop("silence", lambda: silence.time_out_silent(rt), rest=5),
             Loop("switches", lambda: reconcile_switches(rt), rest=60),
+            Loop("faults", lambda: faults.stop_where_we_fail(rt), rest=2),
+            Loop("credentials", lambda: check_credentials_in_use(rt), rest=300),
+            Loop("trials", lambda: trial.tidy_trials(rt), rest=10),
+            Loop("receipts", lambda: look_again(rt), rest=15),
+            Loop("refunds", lambda: reversals.work(rt, self.daraja), rest=2),
+            Loop("pulls", lambda: pull.work(rt, self.daraja), rest=30),
+            Loop("watch", lambda: initiators.watch(rt), rest=3_600),
+            Loop("statements", lambda: place_due(rt), rest=5),
             Loop("heartbeat", self.beat, rest=20),
             Loop("upkeep", self.keep_up, rest=3_600),
             Loop("invariants", self.check_invariants, rest=300),
@@ -116,6 +128,7 @@ class Worker:
             await limits.forget_keys(db, clock.before(KEY_SECONDS))
             await access_queries.forget_sessions(db, clock.now())
             await access_queries.forget_sign_ins(db, clock.before(SIGN_INS_KEPT_SECONDS))
+        await forget_old(self.rt)
         try:
             async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)

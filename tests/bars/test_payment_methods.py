@@ -13,7 +13,7 @@ from tests.support.bars import SeededBar
 @pytest.mark.req("PAY-3.1", "PAY-8.1")
 async def test_a_bar_that_is_ready_takes_mpesa_in_its_environment(rt: Runtime, bar: SeededBar) -> None:
     async with rt.db.acquire() as db:
-        methods = await payment_methods(db, bar.id, rt.clock)
+        methods = await payment_methods(db, rt, bar.id)
     assert methods is not None
     assert (methods.mpesa, methods.mpesa_reason, methods.environment) == (True, None, "sandbox")
     assert (methods.cash, methods.card) == (True, False)
@@ -39,7 +39,7 @@ async def test_any_no_is_a_no_with_its_reason(rt: Runtime, bar: SeededBar, chang
     await rt.db.execute("alter table bars disable trigger user; alter table mpesa_credentials disable trigger user")
     await rt.db.execute(change)
     async with rt.db.acquire() as db:
-        methods = await payment_methods(db, bar.id, rt.clock)
+        methods = await payment_methods(db, rt, bar.id)
     assert methods is not None
     assert not methods.mpesa
     assert reason in (methods.mpesa_reason or "")
@@ -51,13 +51,13 @@ async def test_a_suspension_ends_by_itself(rt: Runtime, bar: SeededBar) -> None:
         rt.clock.now() - timedelta(seconds=1),
     )
     async with rt.db.acquire() as db:
-        methods = await payment_methods(db, bar.id, rt.clock)
+        methods = await payment_methods(db, rt, bar.id)
     assert methods is not None
     assert methods.mpesa
 
 
 async def test_a_bar_that_is_closed_or_unknown_has_no_methods(rt: Runtime, bar: SeededBar) -> None:
     async with rt.db.acquire() as db:
-        assert await payment_methods(db, uuid4(), rt.clock) is None
+        assert await payment_methods(db, rt, uuid4()) is None
         await db.execute("update bars set active = false")
-        assert await payment_methods(db, bar.id, rt.clock) is None
+        assert await payment_methods(db, rt, bar.id) is None

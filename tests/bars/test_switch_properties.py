@@ -1,6 +1,7 @@
 """The switch from any state, through any trouble, beside anybody: flag and authority are one, or nothing happened."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -217,7 +218,7 @@ async def test_guests_see_mpesa_exactly_when_the_flag_and_usable_credentials_say
     if suspended:
         await unguarded.rt.db.execute("update bars set mpesa_suspended_reason = 'x'")
     async with unguarded.rt.db.acquire() as db:
-        methods = await payment_methods(db, unguarded.bar_id, unguarded.rt.clock)
+        methods = await payment_methods(db, unguarded.rt, unguarded.bar_id)
     assert methods is not None
     assert methods.environment == before.environment
     usable = before.rows.get(before.environment) is True
@@ -296,6 +297,34 @@ async def test_whatever_statement_fails_all_is_written_or_nothing(
     if failure is not None and how == "refused":
         assert isinstance(failure, KauntaError | asyncpg.CheckViolationError)
     assert (await plot.state()).right
+
+
+@pytest.mark.req("SYNC-P6", "SYNC-4.2", "SYNC-5.3")
+@pytest.mark.failure(2)
+@pytest.mark.parametrize("error", [asyncpg.CheckViolationError, asyncpg.ConnectionDoesNotExistError])
+async def test_at_each_statement_in_turn_a_failure_leaves_everything_or_nothing(
+    plot: Plot, pushes: Pushes, error: type[Exception]
+) -> None:
+    """Not a sample: every statement that saving takes, until there is none left to fail."""
+    before = State("sandbox", True, {"sandbox": True, "production": False})
+    wish = wanted(True, "production", news=True)
+    await plot.plant(before)
+    untouched = await plot.snapshot()
+    await save_settings(plot.rt, pushes.daraja, plot.bar_id, wish, by="owner")
+    done = await plot.snapshot()
+    at, failed = 0, True
+    while failed:
+        at += 1
+        await plot.plant(before)
+        saved = False
+        expected = (KauntaError, *TRANSIENT_ERRORS, asyncpg.CheckViolationError)
+        with trouble(lambda number, _, at=at: number >= at, error=error) as met, suppress(*expected):  # type: ignore[misc]
+            await save_settings(plot.rt, pushes.daraja, plot.bar_id, wish, by="owner")
+            saved = True
+        failed = bool(met.failed)
+        assert await plot.snapshot() == (done if saved else untouched), (at, met.failed[:1])
+        assert saved is not failed
+    assert at > 15
 
 
 @pytest.mark.req("SYNC-P7", "SYNC-4.4", "PAY-8.3", "PAY-8.4", "PAY-P17")

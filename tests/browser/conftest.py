@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from kaunta.worker import Worker
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 from tests.support.safaricom import Safaricom
@@ -29,6 +30,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 Opener = Callable[..., Awaitable[Page]]
 Outcome = Callable[[], Awaitable[None]]
+Living = Callable[..., Awaitable[None]]
+#: The worker's loops that live on payments' rows.
+PAYMENT_LOOPS = frozenset({"inbox", "queries", "silence"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -93,6 +97,23 @@ def outcome(application: Served, simulator: Safaricom) -> Outcome:
         await application.pushes.drain()
 
     return happen
+
+
+@pytest.fixture
+def live_on(application: Served, simulator: Safaricom) -> Living:
+    """`await live_on(300)`: so many seconds pass for everybody, while the worker asks about silent payments."""
+
+    async def live(seconds: int, step: int = 15) -> None:
+        worker = Worker(application.rt, application.pushes.daraja)
+        await application.pushes.drain()
+        for _ in range(0, seconds, step):
+            await simulator.advance(step)
+            for loop in worker.loops():
+                while loop.name in PAYMENT_LOOPS and await loop.work():
+                    pass
+            await application.pushes.drain()
+
+    return live
 
 
 @pytest.fixture

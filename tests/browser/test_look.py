@@ -1,4 +1,7 @@
-"""Every screen, in both schemes: accessible, and without a horizontal scroll at 320 px."""
+"""The screens people see most, in both schemes: accessible, and without a horizontal scroll at 320 px.
+
+The guest's every screen, in every language and scheme, is looked at in the proofs (test_axe.py).
+"""
 
 import re
 from typing import Any
@@ -34,7 +37,8 @@ async def look(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("lang", ["en", "sw"])
 async def test_the_guests_first_pages(opened: Opener, bar: SeededBar, scheme: str, lang: str) -> None:
-    for path in (f"/b/{bar.slug}/t/{bar.table_code}", f"/pay/{bar.tab.ref}", "/b/nowhere"):
+    paths = (f"/b/{bar.slug}/t/{bar.table_code}", f"/pay/{bar.tab.ref}", f"/pay/{bar.tab.ref}/till", "/b/nowhere")
+    for path in paths:
         await look(await opened(f"{path}?lang={lang}", width=320, scheme=scheme))
 
 

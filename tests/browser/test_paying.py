@@ -53,7 +53,7 @@ async def test_two_phones_on_one_tab_one_payment_and_both_see_it(
 
 
 async def test_back_and_a_second_press_are_the_same_payment(paying: Opener, simulator: Safaricom) -> None:
-    page = await paying()
+    page = await paying(400)
     first = page.url
     await page.go_back()
     await page.fill("#phone", "0708 374 149")

@@ -11,12 +11,15 @@ from playwright.async_api import Page, expect
 from pydantic import SecretStr
 
 from kaunta.access import sessions
+from kaunta.bars.suspension import resume, suspend
 from kaunta.core.clock import Clock
+from kaunta.core.db import transaction
 from kaunta.settings import Settings
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, Outcome
 from tests.support.bars import PASSWORD, SeededBar
 from tests.support.door import Served, served
 from tests.support.relay import Relay, relay
+from tests.support.safaricom import Safaricom
 
 #: How long an open page may take on a busy machine, in milliseconds; by itself it takes a fraction of a second.
 A_MOMENT = 8_000
@@ -84,6 +87,45 @@ async def test_off_and_on_reach_the_open_page_without_a_reload(
         await turn(True)
         await expect(page.locator("text=with M-Pesa")).to_be_visible(timeout=A_MOMENT)
     assert await page.evaluate("window.untouched") is True
+
+
+@pytest.mark.req("SYNC-3.2", "SYNC-3.3", "PAY-8.4")
+async def test_a_stop_beside_the_switch_reaches_the_open_page_too_and_so_does_its_end(
+    page: Page, counter: Served, bar: SeededBar
+) -> None:
+    rt = counter.rt
+    async with transaction(rt.db) as db:
+        await suspend(db, rt.clock, bar.id, "two payments failed", seconds=900, by="kaunta")
+    await expect(page.locator("text=with M-Pesa")).to_be_hidden(timeout=A_MOMENT)
+    await expect(page.locator("#live")).to_contain_text("M-Pesa is not available here right now")
+    await expect(page.locator("#live")).not_to_contain_text("failed")
+    async with transaction(rt.db) as db:
+        await resume(db, rt.clock, bar.id, by="kaunta", reason="its time has passed")
+    await expect(page.locator("text=with M-Pesa")).to_be_visible(timeout=A_MOMENT)
+    assert await page.evaluate("window.untouched") is True
+
+
+@pytest.mark.req("SYNC-3.2", "SYNC-3.3")
+async def test_switched_off_between_the_form_and_its_sending_nothing_is_sent_and_the_counter_is_offered(
+    opened: Opener, bar: SeededBar, turn: Callable[[bool], Awaitable[None]], simulator: Safaricom
+) -> None:
+    form = await opened(f"/pay/{bar.tab.ref}", javascript=False)
+    await turn(False)
+    await form.fill("#phone", "0708 374 149")
+    await form.click("text=with M-Pesa")
+    await expect(form.locator("#live")).to_contain_text("M-Pesa is not available here right now")
+    await expect(form.locator("#live")).to_contain_text("Pay at the counter")
+    assert not simulator.simulator.pushes
+
+
+@pytest.mark.req("SYNC-3.2")
+async def test_a_payment_under_way_is_paid_though_the_switch_is_off_by_then(
+    paying: Opener, turn: Callable[[bool], Awaitable[None]], outcome: Outcome
+) -> None:
+    payment = await paying(400)
+    await turn(False)
+    await outcome()
+    await payment.wait_for_selector(".paid", timeout=A_MOMENT)
 
 
 @pytest.mark.req("SYNC-3.2")

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,29 @@ class Server(EmbeddedPostgres):
         assert self.process is not None
         await asyncio.to_thread(self.process.wait, 30)
         await asyncio.to_thread(self.start)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """SIGSTOP for the postmaster and every process of its; they go on after the block."""
+        postmaster = self.server_pid()
+        assert postmaster is not None
+        stopped: list[int] = []
+        try:
+            # Until none is new: the postmaster is stopped first and makes no more.
+            while fresh := [pid for pid in (postmaster, *children(postmaster)) if pid not in stopped]:
+                for pid in fresh:
+                    assert works_in(pid, self.folder / "data")
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+            yield
+        finally:
+            for pid in reversed(stopped):
+                os.kill(pid, signal.SIGCONT)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun and that still live."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 @dataclass

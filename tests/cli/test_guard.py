@@ -40,3 +40,18 @@ async def test_a_database_without_the_two_tables_is_a_matter_of_configuration(
     async with databases.fresh("template0") as url:
         said = await kaunta("sync", "guard", "install", KAUNTA_DATABASE_URL=url)
         assert said.code == Exit.CONFIGURATION
+
+
+@pytest.mark.failure(11)
+async def test_what_was_wrong_before_stays_wrong_and_is_said(databases: Databases, kaunta: Kaunta) -> None:
+    async with databases.fresh("template0") as url:
+        async with connect(url) as db:
+            await db.execute(TWO_TABLES)
+            await db.execute("insert into bars values (1, true), (2, false), (3, true)")
+            await db.execute("insert into mpesa_credentials values (2, true), (3, true)")
+        for words in (["--dry-run"], []):
+            said = await kaunta("sync", "guard", "install", *words, "--json", KAUNTA_DATABASE_URL=url)
+            assert (said.code, said.json["data"]["installed"]) == (Exit.FOUND_PROBLEMS, words == [])
+            assert "2 of 3 bars differ" in said.json["warnings"][0]
+        assert (await kaunta("sync", "repair", "--allow-disable", KAUNTA_DATABASE_URL=url)).code == Exit.OK
+        assert (await kaunta("sync", "guard", "install", KAUNTA_DATABASE_URL=url)).code == Exit.OK

@@ -5,10 +5,26 @@ from typing import Any
 import pytest
 
 from kaunta import __version__
+from kaunta.cli.output import Exit
 from kaunta.demo.cases import CASES
 from tests.cli.conftest import Kaunta
 
 UNSET: dict[str, Any] = {"KAUNTA_MODE": None, "KAUNTA_DATABASE_URL": None, "KAUNTA_KEYS": None}
+
+
+@pytest.mark.req("PAY-8.2", "PAY-8.4")
+@pytest.mark.failure(28, 60)
+@pytest.mark.parametrize("program", ["serve", "worker"])
+@pytest.mark.parametrize("address", ["https://localhost", "https://mpesa.example.co.ke", "https://bar.ngrok.io"])
+async def test_production_refuses_an_address_that_safaricom_would_not_call_back(
+    kaunta: Kaunta, keyring_entry: str, program: str, address: str
+) -> None:
+    said = await kaunta(
+        program, KAUNTA_MODE="production", KAUNTA_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
+        KAUNTA_KEYS=keyring_entry, KAUNTA_PUBLIC_URL=address,
+    )  # fmt: skip
+    assert said.code == Exit.CONFIGURATION
+    assert "Safaricom would not call back there" in said.err
 
 
 @pytest.mark.parametrize("program", ["serve", "worker"])

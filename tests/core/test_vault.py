@@ -1,10 +1,13 @@
 """The vault: what it seals comes back, and what does not open says why."""
 
 import base64
+import hashlib
+import hmac
 import random
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -240,3 +243,28 @@ def test_one_data_key_opens_what_it_sealed_and_another_does_not() -> None:
     assert open_sealed({one.id: one, other.id: other}, sealed, PLACE) == b"254708374149"
     with pytest.raises(UnknownKey):
         open_sealed({other.id: other}, sealed, PLACE)
+
+
+@pytest.mark.req("PAY-5.6")
+@pytest.mark.failure(16)
+@pytest.mark.failure(20)
+@given(plaintext=st.binary(max_size=200), seed=st.integers())
+def test_an_envelope_is_aes_256_gcm_to_whoever_reads_it_by_the_book(plaintext: bytes, seed: int) -> None:
+    """Taken apart by hand and opened with nothing of ours: no cipher of our own stands between."""
+    key = base64.b64decode(FIRST.partition(":")[2])
+    sealed = Keyring.parse(FIRST).seal(plaintext, PLACE, Entropy.seeded(seed))
+    assert sealed[:8] == b"KNTA\x01\x02k1"
+    check, nonce, digest, rest = sealed[8:16], sealed[16:28], sealed[28:36], sealed[36:]
+    assert check == hmac.digest(key, b"kaunta key check\x00k1", "sha256")[:8]
+    assert digest == hashlib.sha256(nonce + rest).digest()[:8]
+    decryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, rest[-16:])).decryptor()
+    decryptor.authenticate_additional_data(sealed[:28] + PLACE)
+    assert decryptor.update(rest[:-16]) + decryptor.finalize() == plaintext
+
+
+@pytest.mark.failure(16)
+@pytest.mark.parametrize("version", [0, 2, 255])
+def test_an_envelope_of_another_version_is_not_guessed_at(keyring: Keyring, blob: bytes, version: int) -> None:
+    other = blob[: len(MAGIC)] + bytes([version]) + blob[len(MAGIC) + 1 :]
+    with pytest.raises(NotAnEnvelope, match=f"version {version}; this program knows 1"):
+        keyring.open(other, PLACE)

@@ -10,6 +10,7 @@ from tests.crash.stage import Stage
 UNPAID = Scenario("unpaid", "no money, and nobody is told", answer="reset", result="1", callbacks=())
 
 
+@pytest.mark.failure(68)
 @pytest.mark.parametrize("receipt", [None, "SJL4K7XQ2M"])
 async def test_an_unknown_payment_being_resolved_as_paid(stage: Stage, receipt: str | None) -> None:
     async for scene in stage.crashes():

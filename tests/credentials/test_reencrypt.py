@@ -218,3 +218,43 @@ async def test_what_was_moved_needs_our_key(old: Connection, rt: Runtime, tools:
     other = type(rt.keyring).parse(generate_entry(rt.entropy, "test"))
     with pytest.raises(WrongKeyring):
         other.open(row["passkey_enc"], place(row["tenant_id"], "production", "passkey", 1))
+
+
+@pytest.mark.req("FIX-4.4", "FIX-7.3")
+@pytest.mark.failure(15)
+@pytest.mark.failure(16)
+async def test_what_the_old_product_kept_in_bars_is_moved_in_its_place(old: Connection, tools: Tools) -> None:
+    """Text, as it was before there was a table: CBC, hex of the bytes, hex of their JSON; and one that nobody reads."""
+    secret = gcm(b"the old secret", b"another IV 1")
+    bar_id = await old.fetchval(
+        """
+        insert into bars (name, mpesa_consumer_key_encrypted, mpesa_consumer_secret_encrypted, mpesa_passkey_encrypted)
+        values ('A', $1, $2, $3) returning id
+        """,
+        cbc(b"the old key", bytes(16), "an older key"), hexed(secret), hexed(buffer(BLOB).encode()),
+    )  # fmt: skip
+    await old.execute("insert into bars (name, mpesa_consumer_key_encrypted) values ('B', 'test_encrypted_value')")
+    await old.execute("insert into bars (name, mpesa_consumer_key_encrypted) values ('C', '')")
+    dry = {(result.table, result.outcome) for result in await gone_through(old, tools, dry_run=True)}
+    assert dry == {("mpesa_credentials", "would_move"), ("bars", "would_move"), ("bars", "failed")}
+    done = {result.bar_id: result for result in await gone_through(old, tools) if result.table == "bars"}
+    assert (done.pop(bar_id).outcome, [result.code for result in done.values()]) == ("moved", ["legacy_placeholder"])
+    row = await old.fetchrow("select * from bars where id = $1", bar_id)
+    assert row is not None
+    opened = [
+        tools.keyring.open(
+            bytes.fromhex(row[f"mpesa_{field}_encrypted"].removeprefix("\\x")), place(bar_id, "sandbox", field, 1)
+        )
+        for field in ("consumer_key", "consumer_secret", "passkey")
+    ]
+    assert opened == [b"the old key", b"the old secret", PLAIN.encode()]
+    assert {result.outcome for result in await gone_through(old, tools)} == {"failed"}
+    # The column became bytea later: the same, as bytes.
+    await old.execute(
+        "alter table bars alter mpesa_passkey_encrypted type bytea using convert_to(mpesa_passkey_encrypted, 'utf8')"
+    )
+    await old.reload_schema_state()
+    await old.execute("update bars set mpesa_passkey_encrypted = $2 where id = $1", bar_id, BLOB)
+    assert {result.outcome for result in await gone_through(old, tools)} == {"moved", "failed"}
+    blob = await old.fetchval("select mpesa_passkey_encrypted from bars where id = $1", bar_id)
+    assert tools.keyring.open(blob, place(bar_id, "sandbox", "passkey", 1)) == PLAIN.encode()

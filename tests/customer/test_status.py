@@ -1,5 +1,6 @@
-"""The payment's page, from "check your phone" to whatever end, in both languages, within its bytes."""
+"""The payment's page, from "check your phone" to whatever end, in both languages."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -22,7 +23,8 @@ async def test_paid_is_green_with_code_reference_and_clock(
     page = await read(page.path)
     assert "Paid. Thank you!" in page.text
     assert 'class="paid"' in page.text
-    assert "data-clock" in page.text
+    # The server's time of day, in seconds and in words; the script counts on from there.
+    assert '<b data-s="73804">20:30:04</b>' in page.text
     assert "Still to pay on this tab: <b>KES 600</b>" in page.text
     assert "http-equiv" not in page.text
 
@@ -110,6 +112,46 @@ async def test_timeout_reads_as_not_known_and_asks_for_the_tick(
     assert again.path != page.path
 
 
+@pytest.mark.req("PAY-7.3")
+async def test_three_tries_that_came_to_nothing_are_enough_and_the_page_counts_the_rest(
+    paying: Paying, read: Reader, simulator: Safaricom, outcome: Outcome
+) -> None:
+    for attempt in range(3):
+        simulator.simulator.queue_scenario("cancelled")
+        page = await paying(100, key=f"key-{attempt}")
+        await outcome()
+        await simulator.advance(30)
+    page = await read(page.path)
+    left = re.search(r'data-s="(\d+)"', page.text)
+    assert left is not None
+    assert 480 < int(left[1]) < 580
+    refused = await read(f"{page.path}/retry", data={"key": "again"})
+    assert refused.status == 429
+    assert "Too many tries for now. Wait 10 minutes, or ask staff." in refused.text
+    assert "/retry" not in refused.text
+    assert len(simulator.simulator.pushes) == 3
+    await simulator.advance(int(left[1]))
+    assert "Check your phone" in (await read(f"{page.path}/retry", data={"key": "again"})).text
+
+
+async def test_more_than_the_tab_is_said(
+    paying: Paying, read: Reader, application: Served, outcome: Outcome, bar: SeededBar
+) -> None:
+    page = await paying(1_000)
+    async with application.rt.db.acquire() as db:
+        await db.execute("update tab_orders set total = 950 where tab_id = $1", bar.tab.id)
+    await outcome()
+    says = "You paid KES 50 more than the tab. Ask staff for it back, or leave it as a tip."
+    assert says in (await read(page.path)).text
+
+
+@pytest.mark.req("PAY-3.3")
+async def test_another_operators_prefix_is_a_warning_and_no_more(paying: Paying) -> None:
+    page = await paying(100, "0733 404 000")
+    assert page.path.startswith("/p/")
+    assert "0733 ••• 000 looks like an Airtel number. M-Pesa needs a Safaricom line." in page.text
+
+
 async def test_less_than_asked_is_said(paying: Paying, read: Reader, simulator: Safaricom, outcome: Outcome) -> None:
     simulator.simulator.queue_scenario("amount_differs")
     page = await paying(400)
@@ -122,28 +164,6 @@ async def test_swahili_by_switch_and_by_browser(paying: Paying, read: Reader) ->
     assert "Angalia simu yako" in (await read(page.path, Accept_Language="sw-KE,sw;q=0.9")).text
     assert '<html lang="sw">' in (await read(f"{page.path}?lang=sw")).text
     assert "Angalia simu yako" in (await read(page.path)).text
-
-
-async def test_a_status_page_weighs_under_six_kilobytes_at_every_stage(
-    paying: Paying, read: Reader, application: Served, simulator: Safaricom
-) -> None:
-    weights = {}
-    simulator.simulator.queue_scenario("person")
-    path = (await paying(400)).path
-    for status, extra in (
-        ("sent", ", settled_at = null"),
-        ("timeout", ", settled_at = null"),
-        ("failed", ", settled_at = now(), result_code = '17', failure_reason = 'result'"),
-        ("completed", ", settled_at = now(), amount_received = 390, irregularities = '{underpaid}'"),
-    ):
-        async with application.rt.db.acquire() as db:
-            await db.execute("set session_replication_role = replica")
-            await db.execute(f"update mpesa_transactions set status = '{status}'{extra}")
-            await db.execute("set session_replication_role = origin")
-        for lang in ("en", "sw"):
-            page = await read(f"{path}?lang={lang}", Accept_Encoding="identity")
-            weights[status, lang] = len(page.text.encode())
-    assert max(weights.values()) < 6_000, weights
 
 
 async def test_an_unchanged_page_costs_next_to_nothing(paying: Paying, read: Reader, outcome: Outcome) -> None:

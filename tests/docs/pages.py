@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.docs.codes_page import result_codes_page
 from tests.docs.settings_page import env_example, settings_page
+from tests.docs.simulator_pages import options_page, replies_page, scenarios_page, scripts_page
 from tests.docs.states_page import states_page
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": lambda: GENERATED + settings_page(),
     "docs/reference/result-codes.md": lambda: GENERATED + result_codes_page(),
     "docs/reference/states.md": lambda: GENERATED + states_page(),
+    "docs/reference/simulator/scenarios.md": lambda: GENERATED + scenarios_page(),
+    "docs/reference/simulator/errors-and-faults.md": lambda: GENERATED + replies_page(),
+    "docs/reference/simulator/scripts.md": lambda: GENERATED + scripts_page(),
+    "docs/reference/simulator/options.md": lambda: GENERATED + options_page(),
     ".env.example": env_example,
 }
 

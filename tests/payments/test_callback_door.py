@@ -1,11 +1,15 @@
 """Safaricom's door: what it is answered, and that it is never turned away."""
 
 import asyncio
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
+from kaunta.api.callback import LONGEST_BODY
 from kaunta.payments.states import Status
+from kaunta.simulator.catalogue import CATALOGUE
+from kaunta.simulator.scenarios import Callback
 
 from .conftest import Evening, Said
 
@@ -38,6 +42,14 @@ async def test_a_body_too_long_for_a_callback_is_not_kept(evening: Evening, http
     async with http.post(f"/cb/{'0' * 64}", data=b"x" * 70_000) as answer:
         assert answer.status == 413
     assert await evening.verdicts() == []
+
+
+@pytest.mark.failure(56)
+async def test_a_success_of_the_longest_body_there_may_be_is_booked(evening: Evening) -> None:
+    payment = await evening.pay(scenario=replace(CATALOGUE["paid"], callbacks=(Callback(size=LONGEST_BODY),)))
+    await evening.settle()
+    assert [len(message.body) for message in evening.push().messages] == [64 * 1024]
+    assert (await evening.view(payment)).status is Status.COMPLETED
 
 
 @pytest.mark.failure(56, 57)

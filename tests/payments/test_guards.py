@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.payments.states import WAYS, Status
+from kaunta.tabs import settle
 
 from .conftest import FRIENDS, Evening
 
@@ -293,6 +295,26 @@ async def test_a_ledger_rows_kind_method_and_sign_fit_together(rt: Runtime, even
                 "values ($1, $2, $3, $4, $5, $6, 'test', now())",
                 uuid4(), evening.bar.id, evening.bar.tab.id, kind, method, amount,
             )  # fmt: skip
+
+
+@pytest.mark.failure(66)
+async def test_what_was_paid_is_taken_back_by_a_row_of_its_own_and_never_by_failing(rt: Runtime, paid: UUID) -> None:
+    """completed → failed could never run: the trigger forbids it, and the ledger has a kind for it."""
+    with pytest.raises(asyncpg.CheckViolationError) as refusal:
+        await rt.db.execute("update mpesa_transactions set status = 'failed' where id = $1", paid)
+    assert refusal.value.constraint_name == "mpesa_transactions_legal_ways"
+    row = await rt.db.fetchrow("select * from tab_payments where transaction_id = $1", paid)
+    assert row is not None
+    async with transaction(rt.db) as db:
+        await settle.reverse(
+            db, rt, row["bar_id"], row["tab_id"], row["id"], -row["amount"], row["environment"], paid, "given back"
+        )
+    ledger = await rt.db.fetch(
+        "select kind, amount, corrects from tab_payments where transaction_id = $1 order by created_at, kind", paid
+    )
+    amount = row["amount"]
+    assert [tuple(each) for each in ledger] == [("payment", amount, None), ("reversal", -amount, row["id"])]
+    assert await rt.db.fetchval("select status::text from mpesa_transactions where id = $1", paid) == "completed"
 
 
 async def test_mpesa_money_is_never_booked_on_somebodys_word(rt: Runtime, evening: Evening) -> None:

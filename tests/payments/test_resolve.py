@@ -108,6 +108,7 @@ async def test_a_code_proven_for_another_payment_cannot_be_used(
     assert (await evening.tab()).paid == 0
 
 
+@pytest.mark.failure(66)
 async def test_a_claimed_code_gives_way_to_the_payment_it_is_proven_for(
     evening: Evening, new_tab: Callable[[int], Awaitable[OpenTab]]
 ) -> None:

@@ -91,10 +91,11 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome == "failed":
             self.findings.outcomes[report.nodeid] = report.outcome
-            for kind, value in report.user_properties:
-                if kind == FIGURE and isinstance(value, list):
-                    name, figure = value
-                    self.findings.figures[name] = figure
+        # After every part of a test: a fixture may have measured something while it was taken down.
+        for kind, value in report.user_properties:
+            if kind == FIGURE and isinstance(value, list):
+                name, figure = value
+                self.findings.figures[name] = figure
 
     def pytest_sessionfinish(self) -> None:
         if self.config.getoption("proof_page") and not hasattr(self.config, "workerinput"):

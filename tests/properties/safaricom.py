@@ -13,7 +13,7 @@ from datetime import datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaunta.core.clock import Clock
-from kaunta.simulator.courier import HttpCourier
+from kaunta.simulator.courier import Delivered, HttpCourier
 from kaunta.simulator.pushes import Message as Letter
 
 PUSH, QUERY = "/mpesa/stkpush/v1/processrequest", "/mpesa/stkpushquery/v1/query"
@@ -111,16 +111,18 @@ class Post:
         self.told: Counter[tuple[str, bytes]] = Counter()
         self.turned_away: Counter[tuple[str, bytes]] = Counter()
 
-    async def deliver(self, message: Letter, timeout: float) -> int | str:
+    async def deliver(self, message: Letter, timeout: float) -> Delivered:
         """The simulator hands over a letter."""
         self.letters.append(message)
         if self.keeps_back:
             self.kept.append(message)
-            return "kept back"
-        return await self.send(message, timeout)
+            return Delivered(None, "kept back")
+        outcome = await self.send(message, timeout)
+        return Delivered(outcome) if isinstance(outcome, int) else Delivered(None, outcome)
 
     async def send(self, letter: Letter, timeout: float = 10.0) -> int | str:
-        outcome = await self.http.deliver(letter, timeout)
+        delivered = await self.http.deliver(letter, timeout)
+        outcome = delivered.status if delivered.status is not None else delivered.problem or ""
         if outcome == 200:
             self.told[token_of(letter.url), letter.body] += 1
             if self.understood is not None:

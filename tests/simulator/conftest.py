@@ -12,6 +12,7 @@ from kaunta.simulator.simulator import Simulator
 from kaunta.simulator.testing import RunningSimulator, running_simulator
 
 from .merchant import Merchant, Till
+from .staging import Stage
 
 SAMPLES = Path(__file__).parent.parent / "daraja" / "samples"
 
@@ -61,3 +62,9 @@ async def till(safaricom: RunningSimulator, merchant: Merchant) -> AsyncIterator
         till = Till(session, safaricom.url, merchant.url)
         await till.sign_in()
         yield till
+
+
+@pytest.fixture
+def stage(till: Till, merchant: Merchant, simulator: Simulator) -> Stage:
+    """A till and its merchant, ready for anything that Safaricom does."""
+    return Stage(till, merchant, simulator)

@@ -13,11 +13,11 @@ from tests.support.switch import SHORTCODES, secret_of
 
 
 @asynccontextmanager
-async def host(environment: Environment, clock: ManualClock) -> AsyncIterator[Safaricom]:
+async def host(environment: Environment, clock: ManualClock, *, passkey: str | None = None) -> AsyncIterator[Safaricom]:
     """One environment's host: it takes its own key, secret, shortcode and passkey. `credentials` may be added to."""
     options = SimulatorOptions(
         credentials={secret_of(environment, "consumer_key"): secret_of(environment, "consumer_secret")},
-        shortcodes=(Shortcode(SHORTCODES[environment], passkey=secret_of(environment, "passkey")),),
+        shortcodes=(Shortcode(SHORTCODES[environment], passkey=passkey or secret_of(environment, "passkey")),),
     )
     async with running_simulator(options, clock=SharedTime(clock)) as running:
         yield Safaricom(running.host)

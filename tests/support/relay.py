@@ -3,7 +3,55 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Self, cast
 from urllib.parse import urlsplit
+
+
+class End(asyncio.Protocol):
+    """One end of a connection through the wire: what comes in at one leaves at the other."""
+
+    def __init__(self, wire: "Relay", other: "End | None" = None) -> None:
+        self.wire = wire
+        self.other = other
+        self.transport: asyncio.Transport | None = None
+        #: What came before the other end was there.
+        self.early = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # What uvloop gives us is one, and no subclass.
+        self.transport = cast(asyncio.Transport, transport)
+        # From its first moment: one that comes while the wire is cut must end with the others.
+        self.wire.ends.add(self)
+        if self.other is None:
+            self.wire.connect(self)
+        else:
+            self.other.meet(self)
+
+    def meet(self, other: Self) -> None:
+        self.other = other
+        if self.transport is None or self.transport.is_closing():
+            other.close()
+        elif self.early:
+            other.send(bytes(self.early))
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None or self.other.transport is None:
+            self.early += data
+        else:
+            self.other.send(data)
+
+    def send(self, data: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.wire.ends.discard(self)
+        if self.other is not None:
+            self.other.close()
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
 
 
 class Relay:
@@ -13,7 +61,7 @@ class Relay:
         self.database = urlsplit(database_url)
         self.server: asyncio.Server | None = None
         self.port = 0
-        self.writers: set[asyncio.StreamWriter] = set()
+        self.ends: set[End] = set()
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -23,45 +71,36 @@ class Relay:
 
     async def mend(self) -> None:
         """Let connections through (again), on the same port."""
-        self.server = await asyncio.start_server(self.connected, "127.0.0.1", self.port)
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(lambda: End(self), "127.0.0.1", self.port)
         self.port = self.server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
         """Break every connection and refuse new ones."""
         if self.server is not None:
             self.server.close()
-        for writer in self.writers:
-            writer.transport.abort()
+        for end in list(self.ends):
+            if end.transport is not None:
+                end.transport.abort()
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # From its first moment: one that comes while the wire is cut must end with the others.
-        self.writers.add(writer)
+    def connect(self, here: End) -> None:
+        """Reach the database for a connection that has just come in."""
+        task = asyncio.get_running_loop().create_task(self.reach(here))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def reach(self, here: End) -> None:
+        host, port = self.database.hostname or "", self.database.port or 5432
         try:
-            there = await asyncio.open_connection(self.database.hostname, self.database.port)
+            await asyncio.get_running_loop().create_connection(lambda: End(self, here), host, port)
         except OSError:
-            writer.close()
-            self.writers.discard(writer)
-            return
-        if writer.transport.is_closing():
-            there[1].close()
-            return
-        for from_, to in ((reader, there[1]), (there[0], writer)):
-            self.writers.add(to)
-            task = asyncio.create_task(self.pass_on(from_, to))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-        self.writers.discard(writer)
+            here.close()
 
     async def end(self) -> None:
         self.cut()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        # One that was just being reached is there now, and must not outlive the wire.
+        self.cut()
 
 
 @contextlib.asynccontextmanager

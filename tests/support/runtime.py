@@ -67,6 +67,7 @@ def settings(
             "KAUNTA_CLOCK_FACTOR": str(clock.factor),
             "KAUNTA_DATA_FOLDER": str(tmp_path / "data"),
             "KAUNTA_SPOOL_FOLDER": str(tmp_path / "spool"),
+            "KAUNTA_SANDBOX_CERTIFICATE": str(tmp_path / "safaricom.pem"),
         },
         needs=("mode", "database_url", "keys"),
     )

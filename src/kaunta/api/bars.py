@@ -19,7 +19,7 @@ async def methods(request: Request, bar_id: UUID) -> dict[str, Any]:
     """The methods as committed; why M-Pesa is off is for staff and not told here."""
     rt = runtime(request)
     async with rt.db.acquire() as db:
-        found = await payment_methods(db, bar_id, rt.clock)
+        found = await payment_methods(db, rt, bar_id)
     if found is None:
         raise NotFound
     return {

@@ -4,7 +4,9 @@ A plain Starlette route: nothing stands between the body and its row. The addres
 log here ever sees a path.
 """
 
+import asyncio
 import re
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -26,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 #: Longer bodies are nobody's callback: Safaricom's are under 2 kB.
 LONGEST_BODY = 64 * 1024
+#: Seconds in which a callback is committed or counts as not stored. A database that hangs would hold the answer for as
+#: long as the driver waits, 20 s, and Safaricom hangs up before: nobody would have written down what it said.
+STORE_SECONDS = 4.0
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 NOT_STORED = {"ResultCode": 1, "ResultDesc": "Not stored. Send again."}
 #: Safaricom is no browser: nothing it might send along may look like a form from another site.
@@ -43,21 +48,40 @@ async def callback(request: Request) -> Response:
         source = source_of(request)
         hashed = believed_token(request, rt, source)
         try:
-            stored = await inbox.receive(rt, body, token_hash=hashed, source=source)
+            stored = await store(rt, body, hashed, source)
         except Exception as error:  # noqa: BLE001 - whatever kept it from being stored, "accepted" would be a lie
             log.error("callback.not_stored", error=type(error).__name__)
             CALLBACKS.labels("not_stored").inc()
             await spool(rt, body, hashed, source)
             return JSONResponse(NOT_STORED, 503)
     pushes: Pushes = request.app.state.pushes
-    pushes.begin(understand(rt, stored, body, hashed))
+    pushes.begin_understanding(partial(understand, rt, stored, body, hashed))
     return JSONResponse(ACCEPTED)
 
 
-async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None) -> None:
+async def store(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> Stored:
+    """The callback, committed. Raises what the database raises, `TimeoutError` where it does not answer in time."""
+    storing = asyncio.create_task(inbox.receive(rt, body, token_hash=hashed, source=source, channel=channel))
+    done, _ = await asyncio.wait({storing}, timeout=STORE_SECONDS)
+    if not done:
+        # Told to stop and not waited for: the driver would first want the silent server's word that it has stopped.
+        # Should the row be committed all the same, it and the spool's copy are one message that came twice.
+        storing.cancel()
+        storing.add_done_callback(let_go)
+        raise TimeoutError
+    return storing.result()
+
+
+def let_go(storing: asyncio.Task[Stored]) -> None:
+    """Nobody waits for it any more: what it met is no news."""
+    if not storing.cancelled():
+        storing.exception()
+
+
+async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> None:
     """Safaricom sends once: what cannot be stored now is kept on this disk and imported later."""
     try:
-        await rt.spool.keep(Spooled(rt.clock.now(), "stk", hashed, source, body))
+        await rt.spool.keep(Spooled(rt.clock.now(), channel, hashed, source, body))
     except OSError as error:
         log.critical("callback.not_spooled", error=type(error).__name__)
 
@@ -65,12 +89,9 @@ async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | No
 async def understand(rt: Runtime, stored: Stored, body: bytes, hashed: bytes | None) -> None:
     """What follows the answer. A failure is not the end: a worker takes the stored callback up."""
     try:
-        verdict = await inbox.process(rt, stored, body, hashed)
+        await inbox.process(rt, stored, body, hashed)
     except Exception as error:  # noqa: BLE001 - stored and committed; the worker tries again and tells a person
         log.error("callback.left_to_worker", callback_id=stored.id, error=type(error).__name__)
-        return
-    if verdict is not None:
-        CALLBACKS.labels(verdict.name).inc()
 
 
 async def read_body(request: Request) -> bytes | None:

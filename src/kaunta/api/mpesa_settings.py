@@ -16,16 +16,19 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from kaunta.access import sessions
-from kaunta.api.payments import STAFF_COOKIE, pushes
+from kaunta.access import roles, sessions
+from kaunta.access.roles import May
+from kaunta.api.payments import STAFF_COOKIE, pushes, started
 from kaunta.bars import mpesa_settings as settings
+from kaunta.bars.connection import check_connection
 from kaunta.bars.mpesa_settings import Settings, Wanted
 from kaunta.bars.values import Environment
 from kaunta.core.db import TRANSIENT_ERRORS
-from kaunta.core.errors import BadRequest, DatabaseAway, Forbidden, KauntaError, NotFound, SignInNeeded
+from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, NotFound, SignInNeeded
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
 from kaunta.core.web import misread, problem, runtime
+from kaunta.payments.trial import Trial, start_trial
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +60,10 @@ SecretText = Annotated[SecretStr | None, Field(max_length=1_000)]
 
 
 class SettingsBody(BaseModel):
-    """The seeds' request. A secret that is absent or empty is kept; so is an absent till number, an empty one goes."""
+    """The seeds' request. A secret that is absent or empty is kept; so is an absent till number, an empty one goes.
+
+    `store_only`: keep the credentials for later and change neither the switch nor the environment.
+    """
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
@@ -70,6 +76,7 @@ class SettingsBody(BaseModel):
     consumer_secret: SecretText = Field(alias="mpesa_consumer_secret", default=None)
     passkey: SecretText = Field(alias="mpesa_passkey", default=None)
     confirm_production: Text = None
+    store_only: bool = Field(default=False, strict=True)
 
     def wanted(self) -> Wanted:
         def secret(value: SecretStr | None) -> Secret | None:
@@ -85,6 +92,7 @@ class SettingsBody(BaseModel):
             consumer_secret=secret(self.consumer_secret),
             passkey=secret(self.passkey),
             confirm_production=self.confirm_production,
+            store_only=self.store_only,
         )
 
 
@@ -94,11 +102,22 @@ class TestBody(SettingsBody):
     enabled: bool = Field(alias="mpesa_enabled", default=False)
 
 
+class TestPaymentBody(BaseModel):
+    """A shilling to this phone, with the stored credentials of the named environment."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+
+    bar_id: UUID = Field(alias="barId")
+    environment: Environment = Field(alias="mpesa_environment")
+    phone: str = Field(alias="phoneNumber", min_length=1, max_length=64)
+    confirm_production: Text = None
+
+
 @router.get("")
 async def show(request: Request, bar_id: Annotated[UUID, Query(alias="barId")]) -> JSONResponse:
     """A bar's settings; secrets show as fingerprints."""
     rt = runtime(request)
-    await person(request, bar_id, "manager", "owner")
+    await person(request, bar_id, May.SWITCH)
     return JSONResponse(as_json(await settings.read_settings(rt, bar_id)), headers={"Cache-Control": "no-store"})
 
 
@@ -110,6 +129,8 @@ async def save(request: Request, body: SettingsBody) -> JSONResponse:
     actor = await may_change(request, rt, body.bar_id, wanted)
     saved = await settings.save_settings(rt, pushes(request).daraja, body.bar_id, wanted, by=actor)
     message = "M-Pesa is on." if saved.settings.enabled else "M-Pesa is off."
+    if wanted.store_only:
+        message = f"Stored for later. {message}"
     return JSONResponse(
         {
             "success": True,
@@ -125,34 +146,45 @@ async def save(request: Request, body: SettingsBody) -> JSONResponse:
 
 @router.post("/test")
 async def test(request: Request, body: TestBody) -> JSONResponse:
-    """Validate stored or given credentials with Safaricom; no money moves."""
+    """Go through the connection to Safaricom step by step; no money moves."""
     rt = runtime(request)
-    actor = await person(request, body.bar_id, "owner")
-    steps = await settings.test_connection(rt, pushes(request).daraja, body.bar_id, body.wanted(), by=actor)
-    good = all(step.ok for step in steps)
-    return JSONResponse({"success": good, "message": steps[-1].detail, "steps": [asdict(step) for step in steps]})
+    actor = await person(request, body.bar_id, May.CREDENTIALS)
+    steps = await check_connection(rt, pushes(request).daraja, body.bar_id, body.wanted(), by=actor)
+    failed = [step for step in steps if step.essential and not step.ok]
+    warned = [step.detail for step in steps if not step.essential and not step.ok]
+    message = failed[0].detail if failed else " ".join(["The connection works.", *warned])
+    return JSONResponse({"success": not failed, "message": message, "steps": [asdict(step) for step in steps]})
 
 
-async def person(request: Request, bar_id: UUID, *roles: str) -> str:
-    """Who calls, if their role at this bar is one of these. A stranger learns nothing: 404."""
+@router.post("/test-payment", status_code=202)
+async def test_payment(request: Request, body: TestPaymentBody) -> JSONResponse:
+    """Ring a phone of the bar's own for one shilling, whatever the bar's environment and switch are. The answer is
+    that of a payment; `GET /api/payments/mpesa/status/{transactionId}` tells what became of it."""
+    actor = await person(request, body.bar_id, May.CREDENTIALS)
+    wish = Trial(body.bar_id, body.environment, body.phone, body.confirm_production, actor)
+    return await started(request, await start_trial(runtime(request), pushes(request), wish))
+
+
+async def person(request: Request, bar_id: UUID, *what: May) -> str:
+    """Who calls, if their role at this bar allows it. A stranger learns nothing: 404."""
     session = await sessions.session_of(runtime(request), request.cookies.get(STAFF_COOKIE))
     if session is None:
         raise SignInNeeded
     membership = session.at(bar_id)
     if membership is None:
         raise NotFound("There is no such bar.")
-    if membership.role not in roles:
-        raise Forbidden
+    for each in what:
+        roles.require(membership.role, each)
     return f"staff:{session.account_id}"
 
 
 async def may_change(request: Request, rt: Runtime, bar_id: UUID, wanted: Wanted) -> str:
     """The owner may change everything, a manager may switch on and off."""
-    actor = await person(request, bar_id, "manager", "owner")
+    actor = await person(request, bar_id, May.SWITCH)
     present = await settings.read_settings(rt, bar_id)
     if settings.may_be_a_managers(wanted, present):
         return actor
-    return await person(request, bar_id, "owner")
+    return await person(request, bar_id, May.CREDENTIALS)
 
 
 def refused(error: KauntaError) -> JSONResponse:
@@ -169,7 +201,16 @@ def as_json(found: Settings) -> dict[str, Any]:
         "barId": str(found.bar_id),
         "mpesa_enabled": found.enabled,
         "mpesa_environment": found.environment,
+        "available": found.unavailable is None,
+        "unavailable_reason": found.unavailable,
+        "suspended": None
+        if found.suspension is None
+        else {
+            "reason": found.suspension.reason,
+            "until": found.suspension.until.isoformat() if found.suspension.until else None,
+        },
         "warnings": list(found.warnings),
+        "go_live": {"enforced": found.go_live_enforced, "gates": [asdict(gate) for gate in found.go_live]},
         "credentials": [
             {
                 "environment": row.environment,

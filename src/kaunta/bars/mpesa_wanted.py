@@ -39,7 +39,7 @@ class SafaricomUnreachable(KauntaError):
 
 
 class ConfirmationRequired(Conflict):
-    """Production takes real money: confirm by typing the shortcode."""
+    """Production takes real money: confirm by typing the shortcode. `gates`: what else is in the way."""
 
     code = "production_confirmation_required"
 
@@ -74,6 +74,8 @@ class Wanted:
     consumer_secret: Secret | None = None
     passkey: Secret | None = None
     confirm_production: str | None = None
+    #: Keep the credentials for later, to be tested: neither the switch nor the bar's environment changes.
+    store_only: bool = False
 
     @property
     def brings_credentials(self) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kaunta.bars.values import Bar, Environment
 from kaunta.core.db import Connection
+from kaunta.credentials.queries import AT_HOME, SEALED, SealedCredential, sealed_in
 
 BAR = """
     id, slug, name, coalesce(mpesa_business_name, name) as business_name, mpesa_environment as environment,
@@ -56,22 +57,40 @@ class SwitchRow:
     credential_id: UUID | None
     is_active: bool | None
     till_number: str | None
+    business_shortcode: str | None
+    #: The version that would be used; None where there is none, however active the row may be.
+    sealed: SealedCredential | None
 
 
 async def switch(db: Connection, bar_id: UUID) -> SwitchRow | None:
     """The flag guests see, and the credentials of the bar's environment behind it."""
     row = await db.fetchrow(
-        """
-        select b.mpesa_enabled, b.mpesa_environment as environment, b.mpesa_suspended_reason as suspended_reason,
-               b.mpesa_suspended_until as suspended_until, b.payment_cash_enabled as cash_enabled,
-               b.payment_card_enabled as card_enabled, c.id as credential_id, c.is_active, c.till_number
+        f"""
+        select b.mpesa_enabled, b.mpesa_environment, b.mpesa_suspended_reason, b.mpesa_suspended_until,
+               b.payment_cash_enabled, b.payment_card_enabled, c.id, c.is_active, c.till_number as shown_till,
+               c.business_shortcode as shown_shortcode, {SEALED}, {AT_HOME}
         from bars b
         left join mpesa_credentials c on c.tenant_id = b.id and c.environment = b.mpesa_environment
+        left join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
         where b.id = $1 and b.active
         """,
         bar_id,
     )
-    return SwitchRow(**row) if row else None
+    if row is None:
+        return None
+    return SwitchRow(
+        mpesa_enabled=row["mpesa_enabled"],
+        environment=row["mpesa_environment"],
+        suspended_reason=row["mpesa_suspended_reason"],
+        suspended_until=row["mpesa_suspended_until"],
+        cash_enabled=row["payment_cash_enabled"],
+        card_enabled=row["payment_card_enabled"],
+        credential_id=row["id"],
+        is_active=row["is_active"],
+        till_number=row["shown_till"],
+        business_shortcode=row["shown_shortcode"],
+        sealed=sealed_in(row) if row["version"] is not None else None,
+    )
 
 
 async def lock_bar(db: Connection, bar_id: UUID) -> bool:
@@ -150,6 +169,14 @@ async def switch_state(db: Connection, bar_id: UUID) -> SwitchState | None:
     return SwitchState(**row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A stop. `until` None: until a person lifts it."""
+
+    reason: str
+    until: datetime | None
+
+
 async def out_of_sync(db: Connection, limit: int) -> list[UUID]:
     """Bars whose flag is not what their credentials say, where those say anything."""
     rows = await db.fetch(
@@ -168,6 +195,59 @@ async def payments_in_flight(db: Connection, bar_id: UUID) -> int:
         "select count(*) from mpesa_transactions where bar_id = $1 and status in ('pending', 'sent')", bar_id
     )
     return count
+
+
+async def suspension(db: Connection, bar_id: UUID) -> Suspension | None:
+    """What stands in M-Pesa's way besides the owner's flag; None where nothing does."""
+    row = await db.fetchrow(
+        """
+        select mpesa_suspended_reason as reason, mpesa_suspended_until as until from bars
+        where id = $1 and mpesa_suspended_reason is not null
+        """,
+        bar_id,
+    )
+    return Suspension(**row) if row else None
+
+
+async def set_suspension(db: Connection, bar_id: UUID, reason: str, until: datetime | None) -> str:
+    """Stop a bar's M-Pesa beside the owner's flag; the command tag tells how many rows."""
+    return await db.execute(
+        "update bars set mpesa_suspended_reason = $2, mpesa_suspended_until = $3, updated_at = now() where id = $1",
+        bar_id, reason, until,
+    )  # fmt: skip
+
+
+async def clear_suspension(db: Connection, bar_id: UUID, at: datetime) -> str:
+    """End a stop: what failed before `at` counts no more."""
+    return await db.execute(
+        """
+        update bars set mpesa_suspended_reason = null, mpesa_suspended_until = null, mpesa_faults_since = $2,
+                        updated_at = now()
+        where id = $1
+        """,
+        bar_id, at,
+    )  # fmt: skip
+
+
+async def expired_suspensions(db: Connection, now: datetime, limit: int) -> list[UUID]:
+    """Bars whose stop has passed its time."""
+    rows = await db.fetch("select id from bars where mpesa_suspended_until <= $1 order by id limit $2", now, limit)
+    return [row["id"] for row in rows]
+
+
+async def was_paid_and_called_back(db: Connection, credential_id: UUID, version: int) -> datetime | None:
+    """When Safaricom's callback proved a payment with this very version; None where none ever did."""
+    at: datetime | None = await db.fetchval(
+        """
+        select s.seen_at from mpesa_transactions t
+        join mpesa_receipts r on r.transaction_id = t.id
+        join mpesa_receipt_sightings s on s.receipt_id = r.id and s.callback_id is not null
+        where t.credential_id = $1 and t.credential_version = $2 and t.status = 'completed'
+        limit 1
+        """,
+        credential_id, version,
+    )  # fmt: skip
+    return at
 
 
 #: The guard when it is whole: a trigger and the table it stands on.

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from kaunta.core.vault import VaultError
+
 Environment = Literal["sandbox", "production"]
 
 
@@ -28,3 +30,7 @@ class PaymentMethods:
     card: bool
     environment: Environment
     till_number: str | None
+    #: Where guests pay by hand when there is no till: a paybill number, which wants an account beside it.
+    paybill: str | None = None
+    #: Why the stored secrets do not open, where M-Pesa is off for that.
+    fault: VaultError | None = None

@@ -33,12 +33,49 @@ def with_guard(what: str | None, as_json: bool) -> bool:
     return run(work, as_json=as_json)
 
 
+def still_wrong(as_json: bool) -> list[str]:
+    """What the guard does not put right by itself: it speaks at the next write, not of what was written before."""
+    found = settings("database_url", as_json=as_json)
+
+    async def work() -> list[str]:
+        from kaunta.bars.migration import read_shape, validate_migration
+        from kaunta.core.db import connect
+
+        url = found.database_direct_url or found.database_url
+        if url is None:
+            raise RuntimeError("settings() has checked for it")
+        async with connect(url.get_secret_value(), jit="off") as db:
+            stand = await validate_migration(db, await read_shape(db))
+        told = []
+        if stand.inconsistent:
+            told.append(
+                f"{stand.inconsistent:,} of {stand.bars:,} bars differ from their credentials, and the guard leaves "
+                "them so until somebody writes to them. Run `kaunta sync repair`."
+            )
+        if stand.ambiguous:
+            told.append(f"{stand.ambiguous:,} are ambiguous: the guard cannot keep them. `kaunta sync check` says why.")
+        return told
+
+    return run(work, as_json=as_json)
+
+
 @app.command()
 def install(dry_run: DryRun = False, json: Json = False) -> None:
-    """Install the guard: from then on the flag follows the credentials, whoever writes. Repair first."""
+    """Install the guard: from then on the flag follows the credentials, whoever writes.
+
+    Exit 3: it is there, and bars differ already; what was wrong before stays wrong until it is repaired.
+    """
+    warnings = still_wrong(json)
     there = with_guard(None if dry_run else "install", json)
     says = "would be installed" if dry_run and not there else "installed"
-    answer({"installed": there, "dry_run": dry_run}, as_json=json, lines=[f"the guard is {says}"])
+    answer(
+        {"installed": there, "dry_run": dry_run},
+        as_json=json,
+        ok=not warnings,
+        lines=[f"the guard is {says}"],
+        warnings=warnings,
+    )
+    raise typer.Exit(Exit.FOUND_PROBLEMS if warnings else Exit.OK)
 
 
 @app.command()

@@ -6,7 +6,23 @@ from typing import Annotated
 import typer
 
 from kaunta import __version__
-from kaunta.cli import bar, codes, creds, db, demo, init, invariants, keys, payment, serve, simulator, sync, user
+from kaunta.cli import (
+    bar,
+    c2b,
+    codes,
+    creds,
+    db,
+    demo,
+    init,
+    invariants,
+    keys,
+    payment,
+    serve,
+    simulator,
+    sync,
+    table_cards,
+    user,
+)
 
 app = typer.Typer(
     name="kaunta",
@@ -23,6 +39,9 @@ app.command("reconcile")(payment.reconcile)
 app.add_typer(db.app, name="db")
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
+app.add_typer(c2b.app, name="c2b")
+bar.app.command("cards")(table_cards.cards)
+bar.app.command("new-codes")(table_cards.new_codes)
 app.add_typer(keys.app, name="keys")
 app.add_typer(creds.app, name="creds")
 app.add_typer(payment.app, name="payment")

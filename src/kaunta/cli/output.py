@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
-from kaunta.settings import Missing, Settings, load
+if TYPE_CHECKING:
+    from kaunta.settings import Settings
 
 T = TypeVar("T")
 
@@ -54,8 +55,11 @@ def refuse(code: Exit, message: str, *, as_json: bool = False) -> NoReturn:
     raise typer.Exit(code)
 
 
-def settings(*needs: str, as_json: bool = False) -> Settings:
+def settings(*needs: str, as_json: bool = False) -> "Settings":
     """The settings, or exit 6 with everything that is missing or wrong, each with its remedy."""
+    # Declaring them takes a third of a second, which `--help` and the simulator do without.
+    from kaunta.settings import Missing, load
+
     try:
         return load(needs=needs)
     except Missing as missing:

@@ -29,6 +29,7 @@ def serve(
 ) -> None:
     """Serve guests, staff and Safaricom until SIGTERM."""
     found = settings(*NEEDS)
+    check_callback_address(found)
     if workers > 1:
         raise typer.Exit(supervise(found, host, port, workers, no_worker=no_worker))
     run(lambda: serve_one(found, host, port, worker=not no_worker, fd=fd))
@@ -49,6 +50,23 @@ async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd
         address = listening.getsockname()
         notes.print(f"kaunta serves on http://{address[0]}:{address[1]}")
         await Server(app).serve(sockets=[listening])
+
+
+def check_callback_address(found: "Settings") -> None:
+    """Refuse, in production, an address that Safaricom would not call back: every payment would stay unanswered."""
+    from kaunta.daraja.requests import CallbackUrlRefused, check_callback_url
+    from kaunta.settings import Mode
+
+    if found.mode is not Mode.PRODUCTION:
+        return
+    try:
+        check_callback_url(f"{found.public_url}/cb/", "production")
+    except CallbackUrlRefused as refused:
+        refuse(
+            Exit.CONFIGURATION,
+            f"KAUNTA_PUBLIC_URL: Safaricom would not call back there ({refused.reason}). Write a public https origin "
+            "whose name has none of the words that Safaricom forbids.",
+        )
 
 
 async def check_database(found: "Settings") -> None:
@@ -121,6 +139,7 @@ def worker(
 ) -> None:
     """Deal with what nobody waits for: stored callbacks, silent payments, upkeep. Any number may run."""
     found = settings(*NEEDS)
+    check_callback_address(found)
 
     async def work() -> None:
         from kaunta.app import daraja_client

@@ -1,7 +1,7 @@
 """What every door shares: pages, errors, live streams, and the headers on all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -202,11 +202,15 @@ class Shield:
     """Around every request: a nonce for its page, security headers, a bound on its body, no unsafe form from another
     site, and an answer where something broke that nobody foresaw.
 
-    `machines` are beginnings of paths that no browser with a session ever posts to.
+    `machines` are beginnings of paths that no browser with a session ever posts to; `uploads` are the paths that take
+    longer bodies than all others, and how long, bytes.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str, machines: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, public_url: str, machines: tuple[str, ...] = (), uploads: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
+        self.uploads = dict(uploads or {})
         self.public_host = urlsplit(public_url).netloc
         self.hsts = public_url.startswith("https://")
         self.machines = machines
@@ -219,10 +223,14 @@ class Shield:
         nonce = scope["kaunta.nonce"] = rt.entropy.ref()
         headers = security_headers(nonce, hsts=self.hsts)
         begun, size = False, 0
+        longest = self.uploads.get(scope["path"], LONGEST_BODY)
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
-            if message["type"] == "http.response.start":
+            # A 204 shows nothing that these could guard, and an open page's poll has 300 bytes for everything.
+            if message["type"] == "http.response.start" and message["status"] == 204:
+                begun = True
+            elif message["type"] == "http.response.start":
                 begun = True
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
@@ -234,7 +242,7 @@ class Shield:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > LONGEST_BODY:
+            if size > longest:
                 raise HTTPException(413, "The request is too long.")
             return message
 

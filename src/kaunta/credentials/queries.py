@@ -1,7 +1,9 @@
 """The credentials' SQL. Secrets are in the sealed columns only."""
 
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, affected
@@ -20,19 +22,29 @@ class SealedCredential:
     consumer_key_enc: bytes
     consumer_secret_enc: bytes
     passkey_enc: bytes
+    #: Whether its row still stands under the bar and environment that it was sealed for.
+    at_home: bool = True
 
 
 SEALED = """
     v.credential_id, v.version, v.bar_id, v.environment, v.business_shortcode, v.till_number,
     v.consumer_key_enc, v.consumer_secret_enc, v.passkey_enc
 """
+FIELDS = tuple(field.name for field in fields_of(SealedCredential))
+#: Where the row has been given to another bar, its secrets would still open as the first one's.
+AT_HOME = "v.bar_id = c.tenant_id and v.environment = c.environment as at_home"
+
+
+def sealed_in(row: Any) -> SealedCredential:
+    """The version among a joined row's columns."""
+    return SealedCredential(**{field: row[field] for field in FIELDS})
 
 
 async def current_version(db: Connection, bar_id: UUID, environment: str) -> SealedCredential | None:
     """The present version of a bar's credentials for an environment."""
     row = await db.fetchrow(
         f"""
-        select {SEALED} from mpesa_credentials c
+        select {SEALED}, {AT_HOME} from mpesa_credentials c
         join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
         where c.tenant_id = $1 and c.environment = $2
         """,
@@ -132,7 +144,7 @@ async def stored(db: Connection, bar_id: UUID) -> list[StoredRow]:
     """A bar's credentials rows, sandbox last."""
     rows = await db.fetch(
         f"""
-        select {SEALED}, c.is_active, c.updated_at, c.test_status, c.tested_version, c.tested_at
+        select {SEALED}, {AT_HOME}, c.is_active, c.updated_at, c.test_status, c.tested_version, c.tested_at
         from mpesa_credentials c
         join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
         where c.tenant_id = $1 order by c.environment
@@ -140,13 +152,7 @@ async def stored(db: Connection, bar_id: UUID) -> list[StoredRow]:
         bar_id,
     )
     state = ("is_active", "updated_at", "test_status", "tested_version", "tested_at")
-    return [
-        StoredRow(
-            sealed=SealedCredential(**{name: value for name, value in row.items() if name not in state}),
-            **{name: row[name] for name in state},
-        )
-        for row in rows
-    ]
+    return [StoredRow(sealed=sealed_in(row), **{name: row[name] for name in state}) for row in rows]
 
 
 async def record_test(db: Connection, tested: Numbered, status: str, at: datetime) -> bool:
@@ -159,3 +165,30 @@ async def record_test(db: Connection, tested: Numbered, status: str, at: datetim
         tested.id, tested.version, status, at,
     )  # fmt: skip
     return affected(tag) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What a bar that is switched on would pay with; `sealed` None: its version is missing. `noted`: a problem is
+    open."""
+
+    bar_id: UUID
+    sealed: SealedCredential | None
+    noted: bool
+
+
+async def in_use(db: Connection, after: UUID, problem: str, limit: int) -> list[InUse]:
+    """The credentials of bars that are switched on, in the order of the bars' ids."""
+    rows = await db.fetch(
+        f"""
+        select b.id as of_bar, {SEALED}, {AT_HOME},
+               exists (select from problems p where p.kind = $2 and p.subject = b.id::text
+                       and p.closed_at is null) as noted
+        from bars b
+        join mpesa_credentials c on c.tenant_id = b.id and c.environment = b.mpesa_environment
+        left join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
+        where b.active and b.mpesa_enabled and b.id > $1 order by b.id limit $3
+        """,
+        after, problem, limit,
+    )  # fmt: skip
+    return [InUse(row["of_bar"], sealed_in(row) if row["version"] is not None else None, row["noted"]) for row in rows]

@@ -21,14 +21,14 @@ from kaunta.core.vault import Keyring, VaultError
 from kaunta.credentials import legacy
 from kaunta.credentials import reencrypt_queries as queries
 from kaunta.credentials.legacy import Form, LegacyError, LegacyKeyMissing, LegacyKeys
-from kaunta.credentials.reencrypt_queries import FIELDS, StoredRow, Table
+from kaunta.credentials.reencrypt_queries import FIELDS, FIELDS_OF_BARS, TEXT, Column, StoredRow, Table
 from kaunta.credentials.store import place
 
 ROWS_A_PAGE = 100
 
 
 class NoCredentialsTable(ConfigurationError):
-    """The database has no `mpesa_credentials` with encrypted columns."""
+    """The database has encrypted columns neither in `mpesa_credentials` nor in `bars`."""
 
     code = "reencrypt_tables"
 
@@ -95,23 +95,37 @@ class Unreadable(Exception):
 
 
 async def read_place(db: Connection) -> Place:
-    """The credentials tables of this database. Raises `NoCredentialsTable`."""
+    """The places with sealed columns in this database. Raises `NoCredentialsTable`."""
     credentials = await queries.columns(db, "mpesa_credentials")
-    needed = [FIELDS[field] for field in ("consumer_key", "consumer_secret", "passkey")]
-    if any(credentials.get(column) != "bytea" for column in needed):
-        raise NoCredentialsTable
-    if await queries.rows_hidden(db):
-        raise NoCredentialsTable("Row-level security hides the credentials from this login. Use the tables' owner.")
     versions = await queries.columns(db, "mpesa_credential_versions")
-    version = "t.version" if "version" in credentials else "1"
-    tables = [Table("mpesa_credentials", "id", version, "tenant_id", fields_in(credentials))]
-    if versions:
-        tables.append(Table("mpesa_credential_versions", "credential_id", "t.version", "bar_id", fields_in(versions)))
+    bars = await queries.columns(db, "bars")
+    tables = []
+    if sealed := columns_in(credentials, FIELDS):
+        version = "t.version" if "version" in credentials else "1"
+        tables.append(Table("mpesa_credentials", "id", version, "tenant_id", "t.environment", sealed))
+    if sealed := columns_in(versions, FIELDS):
+        tables.append(
+            Table("mpesa_credential_versions", "credential_id", "t.version", "bar_id", "t.environment", sealed)
+        )
+    if sealed := columns_in(bars, FIELDS_OF_BARS):
+        environment = "coalesce(t.mpesa_environment, 'sandbox')" if "mpesa_environment" in bars else "'sandbox'"
+        tables.append(Table("bars", "id", "1", "id", environment, sealed))
+    if not tables:
+        raise NoCredentialsTable
+    for table in tables:
+        if await queries.rows_hidden(db, table.name):
+            raise NoCredentialsTable(f"Row-level security hides {table.name} from this login. Use the table's owner.")
     return Place(tuple(tables), ours=bool(versions) and bool(await queries.columns(db, "audit_events")))
 
 
-def fields_in(columns: dict[str, str]) -> tuple[str, ...]:
-    return tuple(field for field, column in FIELDS.items() if columns.get(column) == "bytea")
+def columns_in(types: dict[str, str], names: dict[str, str]) -> dict[str, Column]:
+    """The sealed columns of a table, by field; none where one that must be there is missing or of another type."""
+    found = {
+        field: Column(name, is_text=types[name] in TEXT)
+        for field, name in names.items()
+        if types.get(name) == "bytea" or (types.get(name) in TEXT and names is FIELDS_OF_BARS)
+    }
+    return found if {"consumer_key", "consumer_secret", "passkey"} <= found.keys() else {}
 
 
 async def legacy_rows(db: Connection, table: Table) -> AsyncGenerator[StoredRow, None]:
@@ -205,7 +219,7 @@ async def moved(
 
 
 def judged(
-    error: LegacyError | LegacyKeyMissing, blob: bytes | None, proved: set[Form]
+    error: LegacyError | LegacyKeyMissing, blob: bytes | str | None, proved: set[Form]
 ) -> LegacyError | LegacyKeyMissing:
     """The key's fault or the row's, by the company it is in."""
     if not isinstance(error, legacy.DoesNotOpen) or blob is None:
@@ -222,14 +236,18 @@ async def move(db: Connection, where: Place, table: Table, seen: StoredRow, tool
         if row is None:
             raise NotProved("The row is not there any more.")
         secrets = plaintexts(row, tools.keys)
-        blobs = dict(row.blobs)
-        for field, secret in secrets.items():
-            aad = place(row.bar_id, row.environment, field, row.version)
-            blobs[field] = tools.keyring.seal(secret.reveal().encode(), aad, tools.entropy)
-        one_row(await queries.replace(db, table, row, [blobs[field] for field in table.fields]), "re-encrypting")
+        if not secrets:
+            return  # another run was quicker
+        envelopes = {
+            field: tools.keyring.seal(
+                secret.reveal().encode(), place(row.bar_id, row.environment, field, row.version), tools.entropy
+            )
+            for field, secret in secrets.items()
+        }
+        one_row(await queries.replace(db, table, row, envelopes), "re-encrypting")
         await prove(db, table, row, secrets, tools.keyring)
         if where.ours:
-            if table is where.tables[0]:
+            if table.name == "mpesa_credentials":
                 await queries.keep_version(db, row.credential_id)
             used = {legacy.recognise(blob).form for field, blob in row.blobs.items() if blob and field in secrets}
             await audit(
@@ -246,7 +264,7 @@ async def prove(db: Connection, table: Table, row: StoredRow, secrets: dict[str,
         blob = written.blobs[field] if written else None
         aad = place(row.bar_id, row.environment, field, row.version)
         try:
-            same = blob is not None and Secret(keyring.open(blob, aad).decode()) == secret
+            same = isinstance(blob, bytes) and Secret(keyring.open(blob, aad).decode()) == secret
         except VaultError:
             same = False
         if not same:

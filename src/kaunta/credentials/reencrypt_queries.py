@@ -3,7 +3,7 @@
 Which table a row is in and which columns are there chooses among fixed texts; nothing else is composed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,28 @@ FIELDS = {
     "passkey": "passkey_enc",
     "security_credential": "security_credential_enc",
 }
+#: The same in `bars`, where the old product kept them before and after it had a table for them.
+FIELDS_OF_BARS = {
+    "consumer_key": "mpesa_consumer_key_encrypted",
+    "consumer_secret": "mpesa_consumer_secret_encrypted",
+    "passkey": "mpesa_passkey_encrypted",
+}
+TEXT = frozenset({"text", "character varying"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A sealed column. `is_text`: bytes stand in it as `\\x` and hex digits, which is how that column held them."""
+
+    name: str
+    is_text: bool
+
+    @property
+    def holds_legacy(self) -> str:
+        """A condition; $3 is how an envelope of ours begins."""
+        if self.is_text:
+            return f"(t.{self.name} <> '' and substring(t.{self.name} for 10) <> '\\x' || encode($3::bytea, 'hex'))"
+        return f"substring(t.{self.name} for 4) <> $3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +51,8 @@ class Table:
     id: str
     version: str
     bar: str
-    fields: tuple[str, ...]
+    environment: str
+    columns: dict[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +63,7 @@ class StoredRow:
     version: int
     bar_id: UUID
     environment: str
-    blobs: dict[str, bytes | None]
+    blobs: dict[str, bytes | str | None]
 
 
 async def columns(db: Connection, table: str) -> dict[str, str]:
@@ -55,29 +78,39 @@ async def columns(db: Connection, table: str) -> dict[str, str]:
     return {row["name"]: row["type"] for row in rows}
 
 
-async def rows_hidden(db: Connection) -> bool:
+async def rows_hidden(db: Connection, table: str) -> bool:
     """Whether row-level security would hide rows from this login."""
-    return bool(await db.fetchval("select row_security_active('mpesa_credentials')"))
+    return bool(await db.fetchval("select row_security_active($1::text)", table))
 
 
 def selected(table: Table) -> str:
-    blobs = ", ".join(f"t.{FIELDS[field]} as {field}" for field in table.fields)
+    blobs = ", ".join(f"t.{column.name} as {field}" for field, column in table.columns.items())
     return (
-        f"select t.{table.id} as credential_id, {table.version} as version, t.{table.bar} as bar_id, t.environment, "
-        f"{blobs} from {table.name} t"
+        f"select t.{table.id} as credential_id, {table.version} as version, t.{table.bar} as bar_id, "
+        f"{table.environment} as environment, {blobs} from {table.name} t"
     )
 
 
 def stored(table: Table, row: Any) -> StoredRow:
     return StoredRow(
         row["credential_id"], row["version"], row["bar_id"], row["environment"],
-        {field: row[field] for field in table.fields},
+        {field: blob_in(row[field]) for field in table.columns},
     )  # fmt: skip
+
+
+def blob_in(value: bytes | str | None) -> bytes | str | None:
+    """An envelope of ours that stands in a text column, as bytes; anything else as it stands, and "" as nothing."""
+    if isinstance(value, str) and value.startswith("\\x" + MAGIC.hex()):
+        try:
+            return bytes.fromhex(value[2:])
+        except ValueError:
+            return value
+    return value or None
 
 
 async def page(db: Connection, table: Table, after: tuple[UUID, int], limit: int) -> list[StoredRow]:
     """Rows with anything that is no envelope of ours, in the order of their keys."""
-    legacy = " or ".join(f"substring(t.{FIELDS[field]} for 4) <> $3" for field in table.fields)
+    legacy = " or ".join(column.holds_legacy for column in table.columns.values())
     sql = f"""
         {selected(table)} where (t.{table.id}, {table.version}) > ($1::uuid, $2::int) and ({legacy})
         order by t.{table.id}, {table.version} limit $4
@@ -97,11 +130,15 @@ async def locked(db: Connection, table: Table, credential_id: UUID, version: int
     return stored(table, row) if row else None
 
 
-async def replace(db: Connection, table: Table, row: StoredRow, blobs: Sequence[bytes | None]) -> str:
-    """Write a row's blobs, in the order of the table's fields; the command tag tells how many rows."""
-    assignments = ", ".join(f"{FIELDS[field]} = ${number}" for number, field in enumerate(table.fields, start=3))
+async def replace(db: Connection, table: Table, row: StoredRow, envelopes: Mapping[str, bytes]) -> str:
+    """Write envelopes by field, and leave the other fields alone; the command tag tells how many rows."""
+    columns = [table.columns[field] for field in envelopes]
+    assignments = ", ".join(f"{column.name} = ${number}" for number, column in enumerate(columns, start=3))
+    values = [
+        "\\x" + blob.hex() if column.is_text else blob for column, blob in zip(columns, envelopes.values(), strict=True)
+    ]
     sql = f"update {table.name} t set {assignments} where t.{table.id} = $1 and {table.version} = $2::int"
-    return await db.execute(sql, row.credential_id, row.version, *blobs)
+    return await db.execute(sql, row.credential_id, row.version, *values)
 
 
 async def keep_version(db: Connection, credential_id: UUID) -> None:

@@ -11,13 +11,16 @@ from uuid import UUID
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, one_row
 from kaunta.core.errors import BadRequest
+from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
-from kaunta.core.vault import VaultError, context
+from kaunta.core.vault import Moved, VaultError, context
 from kaunta.credentials import queries
 from kaunta.credentials.queries import SealedCredential
 from kaunta.daraja.client import Credential
 
+#: The problem of secrets that do not open.
+UNREADABLE = "credentials_unreadable"
 SHORTCODE = re.compile(r"[0-9]{5,7}")
 #: Masks, examples and words for nothing: they were once posted back and encrypted over the real secret.
 NOT_A_SECRET = re.compile(
@@ -27,6 +30,12 @@ NOT_A_SECRET = re.compile(
     r"|redacted|hidden|masked|unchanged|null|none|undefined|secret|password",
     re.IGNORECASE,
 )
+
+
+class Incomplete(VaultError):
+    """The version that the credentials name is not stored: they were brought in without it."""
+
+    code = "vault_incomplete"
 
 
 class CredentialRefused(BadRequest):
@@ -96,19 +105,60 @@ async def store(db: Connection, rt: Runtime, bar_id: UUID, new: NewCredential, *
     return credential_id
 
 
-async def current(db: Connection, rt: Runtime, bar_id: UUID, environment: str) -> Credential | None:
-    """A bar's present credentials, opened; None where none are stored. Raises `VaultError`."""
+async def current(
+    db: Connection, rt: Runtime, bar_id: UUID, environment: str, *, why: str = "to ask Safaricom", by: str = "kaunta"
+) -> Credential | None:
+    """A bar's present credentials, opened, on the record; None where none are stored. Raises `VaultError`."""
     row = await queries.current_version(db, bar_id, environment)
-    return opened(rt, row) if row else None
+    return await taken(db, rt, row, why=why, by=by) if row else None
 
 
-async def of_version(db: Connection, rt: Runtime, credential_id: UUID, number: int) -> Credential | None:
-    """The credentials a payment was pushed with, opened. Raises `VaultError`."""
+async def of_version(
+    db: Connection, rt: Runtime, credential_id: UUID, number: int, *, why: str = "to ask Safaricom", by: str = "kaunta"
+) -> Credential | None:
+    """The credentials a payment was pushed with, opened, on the record. Raises `VaultError`."""
     row = await queries.version(db, credential_id, number)
-    return opened(rt, row) if row else None
+    return await taken(db, rt, row, why=why, by=by) if row else None
+
+
+async def taken(db: Connection, rt: Runtime, row: SealedCredential, *, why: str, by: str) -> Credential:
+    """Opened for use, which is on the record in the caller's transaction. Raises `VaultError`: then nothing is, for
+    the caller's transaction ends by it; `note_unreadable` writes that down."""
+    credential = opened(rt, row)
+    await audit(
+        db, rt.clock, by, "credentials.opened", "credentials", row.credential_id, bar_id=row.bar_id, reason=why,
+        environment=row.environment, version=row.version,
+    )  # fmt: skip
+    return credential
+
+
+async def note_unreadable(db: Connection, rt: Runtime, bar_id: UUID, error: VaultError, *, why: str, by: str) -> None:
+    """Secrets that did not open, on the record and before a person: which cause, never which value."""
+    await audit(
+        db, rt.clock, by, "credentials.opened", "bar", bar_id, bar_id=bar_id, outcome="failed", reason=why,
+        code=error.code,
+    )  # fmt: skip
+    await open_problem(
+        db, rt.clock, UNREADABLE, bar_id, bar_id=bar_id, severity=Severity.CRITICAL, code=error.code,
+        detail=error.detail,
+    )  # fmt: skip
+
+
+def fault(rt: Runtime, row: SealedCredential) -> VaultError | None:
+    """What keeps stored credentials from being used, None where they open. Nobody is given them, so this is no access;
+    it costs some 0.1 ms and is asked anew each time: what was damaged a moment ago must not be offered."""
+    try:
+        opened(rt, row)
+    except VaultError as error:
+        return error
+    return None
 
 
 def opened(rt: Runtime, row: SealedCredential) -> Credential:
+    """Raises `VaultError`."""
+    if not row.at_home:
+        raise Moved
+
     def secret(field: str, blob: bytes) -> Secret:
         return Secret(rt.keyring.open(blob, place(row.bar_id, row.environment, field, row.version)).decode())
 
@@ -129,4 +179,15 @@ def place(bar_id: UUID, environment: str, field: str, version: int) -> bytes:
     return context("credential", bar_id.hex, environment, field, version)
 
 
-__all__ = ["CredentialRefused", "NewCredential", "VaultError", "check", "current", "of_version", "store"]
+__all__ = [
+    "CredentialRefused",
+    "NewCredential",
+    "VaultError",
+    "check",
+    "current",
+    "fault",
+    "note_unreadable",
+    "of_version",
+    "store",
+    "taken",
+]

@@ -1,4 +1,4 @@
-"""Which guest is this? A random cookie, of which the server keeps the hash, and the payment started last."""
+"""Which guest is this? A random cookie, of which the server keeps the hash: it knows the phone's tab and payments."""
 
 import re
 from dataclasses import dataclass
@@ -6,21 +6,22 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
+from kaunta.core.db import Connection
 from kaunta.core.runtime import Runtime
+from kaunta.tabs import queries
 from kaunta.tabs.guests import device_hash
 
-#: The device, and the payment it started last (so that a reopened code leads back to it). An evening long.
-DEVICE, PAYMENT, SECONDS = "kaunta_guest", "kaunta_payment", 12 * 3600
+#: The cookie, and how long it lasts: an evening.
+DEVICE, SECONDS = "kaunta_guest", 12 * 3600
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Device:
-    """A guest's browser. `payment` is the id of the payment it started last, as its cookie says."""
+    """A guest's browser."""
 
     token: str
-    payment: str | None
     known: bool
 
     @property
@@ -31,18 +32,21 @@ class Device:
 def device_of(request: Request, rt: Runtime) -> Device:
     """The browser that asks; one without a cookie gets a new token, to be set with `remember`."""
     token = request.cookies.get(DEVICE, "")
-    payment = request.cookies.get(PAYMENT)
     if TOKEN.fullmatch(token):
-        return Device(token, payment, known=True)
-    return Device(rt.entropy.token(), payment, known=False)
+        return Device(token, known=True)
+    return Device(rt.entropy.token(), known=False)
 
 
-def remember(response: Response, rt: Runtime, device: Device, payment: UUID | None = None) -> Response:
-    """Set the cookies that the browser does not have yet."""
-    secure = rt.settings.public_url.startswith("https://")
-    wanted = {} if device.known else {DEVICE: device.token}
-    if payment is not None:
-        wanted[PAYMENT] = str(payment)
-    for name, value in wanted.items():
-        response.set_cookie(name, value, max_age=SECONDS, httponly=True, samesite="lax", secure=secure, path="/")
+def remember(response: Response, rt: Runtime, device: Device) -> Response:
+    """Set the cookie that the browser does not have yet."""
+    if not device.known:
+        secure = rt.settings.public_url.startswith("https://")
+        response.set_cookie(
+            DEVICE, device.token, max_age=SECONDS, httponly=True, samesite="lax", secure=secure, path="/"
+        )
     return response
+
+
+async def payments_of_device(db: Connection, rt: Runtime, device: Device, bar_id: UUID) -> list[UUID]:
+    """The payments this browser started at a bar this evening, newest first."""
+    return await queries.own_payments(db, bar_id, device.hash, rt.clock.before(SECONDS)) if device.known else []

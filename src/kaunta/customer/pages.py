@@ -9,19 +9,25 @@ import gzip
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from babel.dates import format_datetime
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from kaunta.core import web
+from kaunta.core.clock import EAT
 from kaunta.core.errors import KauntaError
 from kaunta.customer.words import N_, sentence
 
+#: The longest value in an address of ours, a payment's id, fits twice.
+LONGEST_VALUE = 80
 SOURCES = Path(__file__).parent.parent / "static" / "guest"
 
 
@@ -50,6 +56,19 @@ def squeezed(name: str, text: str) -> Markup:
     if name.endswith(".css"):
         return Markup(re.sub(r"/\*.*?\*/|\n", "", text, flags=re.DOTALL))  # noqa: S704 - our own file
     return Markup(re.sub(r"(?m)^//.*\n|(?<=[{,;(])\n|\n(?=[})])", "", text))  # noqa: S704 - our own file
+
+
+def day_time(lang: str, moment: datetime) -> str:
+    """A moment as people in Nairobi say it in their language."""
+    return format_datetime(moment, "d MMM y, HH:mm", EAT, lang)
+
+
+def query_of(request: Request) -> str:
+    """What the page was asked with, for the link to its other language: the same page, not its beginning. Longer
+    values than any of ours are nobody's search."""
+    asked = request.query_params.multi_items()
+    kept = [(name, value) for name, value in asked if name != "lang" and len(value) <= LONGEST_VALUE]
+    return f"{urlencode(kept)}&" if kept else ""
 
 
 def tag_of(request: Request, *facts: object) -> str:
@@ -87,6 +106,8 @@ def guest_page(
         css=inline("base.css", *styles),
         script=inline(*scripts) if scripts else "",
         version=tag,
+        query=query_of(request),
+        day_time=partial(day_time, web.language(request)),
         **context,
     )
     response.headers["Cache-Control"] = "no-store"

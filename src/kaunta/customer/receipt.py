@@ -20,10 +20,10 @@ async def show_receipt(request: Request, receipt_ref: str) -> Response:
         return not_found(request)
     async with rt.db.acquire() as db:
         tab = await tab_of_bar(db, p.bar_id, p.tab_id)
-        methods = await payment_methods(db, p.bar_id, rt.clock)
+        methods = await payment_methods(db, rt, p.bar_id)
     if tab is None:
         return not_found(request)
-    return guest_page(
+    response = guest_page(
         request,
         "receipt.html",
         styles=("receipt.css",),
@@ -31,7 +31,12 @@ async def show_receipt(request: Request, receipt_ref: str) -> Response:
         tab=tab,
         lines=[line for order in tab.orders if order.status == "confirmed" for line in order.lines],
         till=methods.till_number if methods else None,
+        paybill=methods.paybill if methods else None,
         tested=p.environment == "sandbox",
         paid_at=p.transaction_date or p.updated_at,
         share=f"{p.bar_name} · {p.reference} · {rt.settings.public_url}/r/{p.receipt_ref}",
     )
+    # Kept by the phone it was shared with, by no proxy in between; found by nobody who was not given it.
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response

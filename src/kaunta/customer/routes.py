@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from kaunta.customer import checkout, menu, receipt, status
+from kaunta.customer import checkout, join, menu, receipt, status, till
 
 router = APIRouter()
-for door in (menu, checkout, status, receipt):
+for door in (menu, checkout, join, till, status, receipt):
     router.include_router(door.router)

@@ -16,12 +16,12 @@ from kaunta.core.errors import KauntaError
 from kaunta.core.runtime import Runtime
 from kaunta.customer.checkout import to_payment, topics_of
 from kaunta.customer.pages import GuestRoute, guest_page, listen, not_found, tag_of
+from kaunta.customer.status_offers import offers
 from kaunta.customer.words import sentence
 from kaunta.daraja.words import ResultClass
 from kaunta.payments import views
-from kaunta.payments.errors import AttemptOpen
+from kaunta.payments.errors import AttemptOpen, TooManyPrompts
 from kaunta.payments.initiate import Pushes
-from kaunta.payments.meaning import meaning
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.views import PaymentView
 
@@ -29,33 +29,35 @@ router = APIRouter(route_class=GuestRoute, include_in_schema=False)
 
 #: The tint and icon a stage has.
 LOOKS = {"paid": "paid", "not_paid": "no"}
+#: After so many seconds the page opens its advice for a prompt that did not come.
+ADVICE_SECONDS = 20
 
 
 def facts(p: PaymentView, methods: PaymentMethods | None) -> tuple[object, ...]:
     """What the page shows: as long as this is the same, an open page need not change."""
     return (
         *(p.status, p.stage, p.failure_reason, p.result_code, p.irregularities, p.received, p.receipt),
-        *(p.tab_balance, p.retryable, p.retry_after > 0, methods),
+        *(p.tab_balance, p.tab_status, p.retryable, p.retry_after > 0, methods),
     )
 
 
 async def methods_of(rt: Runtime, p: PaymentView) -> PaymentMethods | None:
     async with rt.db.acquire() as db:
-        return await payment_methods(db, p.bar_id, rt.clock)
+        return await payment_methods(db, rt, p.bar_id)
 
 
 async def status_page(request: Request, rt: Runtime, p: PaymentView, error: KauntaError | None = None) -> Response:
     """S3 to S8. `error` is why a retry was refused; the page that shows it is still."""
     methods = await methods_of(rt, p)
-    why = meaning(p.status, p.failure_reason, p.result_code, p.result_desc)
-    now = rt.clock.now()
-    cooling = p.retry_after > 0
-    retry_at = rt.clock.after(p.retry_after) if cooling else None
+    why = p.meaning
+    now = rt.clock.now().astimezone(EAT)
+    cooling = round(rt.clock.wait(p.retry_after))
+    age = min(60, round(rt.clock.elapsed(p.sent_at))) if p.sent_at else 0
     return guest_page(
         request,
         "status.html",
         styles=("state.css",),
-        scripts=() if error else ("live.js", "tick.js"),
+        scripts=() if error else ("live.js", "tick.js", *(("copy.js",) if p.receipt else ())),
         version=facts(p, methods),
         status=error.status if error else 200,
         p=p,
@@ -64,15 +66,17 @@ async def status_page(request: Request, rt: Runtime, p: PaymentView, error: Kaun
         why=why,
         not_sent=p.failure_reason == "not_sent",
         nothing_left=why.promises_no_money_left and why.klass is not ResultClass.CANCELLED,
+        offers=offers(p, methods, refused=isinstance(error, TooManyPrompts)),
         mpesa=methods is not None and methods.mpesa,
-        till=methods.till_number if methods else None,
         test=p.environment == "sandbox",
-        refresh=not error and (p.stage not in LOOKS or cooling),
-        retry_at=retry_at,
-        retry_clock=f"{retry_at.astimezone(EAT):%H:%M:%S}" if retry_at else "",
-        clock=f"{now.astimezone(EAT):%H:%M:%S}",
+        refresh=not error and (p.stage not in LOOKS or cooling > 0),
+        cooling=cooling,
+        retry_clock=f"{rt.clock.after(p.retry_after).astimezone(EAT):%H:%M:%S}",
+        clock=f"{now:%H:%M:%S}",
+        clock_seconds=now.hour * 3600 + now.minute * 60 + now.second,
         paid_at=p.transaction_date or p.updated_at,
-        age=min(60, round(rt.clock.elapsed(p.sent_at))) if p.sent_at else 0,
+        age=age,
+        advise=age >= ADVICE_SECONDS,
         key=rt.entropy.ref(),
         problem=sentence(error) if error else None,
     )

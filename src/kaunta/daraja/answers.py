@@ -180,6 +180,8 @@ def parse_pull(body: bytes) -> tuple[PulledPayment, ...] | ErrorAnswered | Malfo
     if error:
         return error
     pages = message.get("Response")
+    if pages is None and code_of(message.get("ResponseCode")) == "1001":
+        return ()
     if not isinstance(pages, list):
         return Malformed("no_response")
     rows = [row for page in pages for row in (page if isinstance(page, list) else [page]) if isinstance(row, dict)]

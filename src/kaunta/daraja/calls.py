@@ -19,7 +19,9 @@ from kaunta.daraja.exchanges import ExchangeRecord, kept_request, kept_response
 log = logging.getLogger(__name__)
 
 Environment = Literal["sandbox", "production"]
-Kind = Literal["oauth", "stk_push", "stk_query"]
+Kind = Literal[
+    "oauth", "stk_push", "stk_query", "status", "reversal", "balance", "c2b_register", "pull_register", "pull"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Safaricom, asked: the STK push, the question what became of it, and whether credentials are good.
+"""Safaricom, asked: the STK push and what became of it, receipts, reversals, balances, and direct payments.
 
 A push is made at most once. The one that may be sent again is one that Daraja refused for its access token and nothing
 else; whatever may have rung a phone is left to the callback and the query (rulings 1).
@@ -6,12 +6,16 @@ else; whatever may have rung a phone is left to the callback and the query (ruli
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from datetime import datetime
+from typing import TypeVar, assert_never
 
 from kaunta.core.clock import Clock
-from kaunta.core.outbound import Outbound
+from kaunta.core.outbound import Outbound, Outcome
 from kaunta.core.phone import Msisdn
-from kaunta.daraja.calls import Caller, Credential, Patience
+from kaunta.daraja import asynchronous, direct
+from kaunta.daraja.asynchronous import CallAccepted, CallOutcome, Initiator, ReplyTo, judge_call
+from kaunta.daraja.calls import Caller, Credential, Judged, Kind, Patience
+from kaunta.daraja.direct import ApiVersion, PullFailed, PullOutcome, PullRegistration, ResponseType
 from kaunta.daraja.exchanges import ExchangeRecord
 from kaunta.daraja.outcomes import (
     Accepted,
@@ -31,6 +35,8 @@ from kaunta.daraja.tokens import Token, TokenRefused, Tokens, TokenUnreachable
 
 __all__ = [
     "Accepted",
+    "CallAccepted",
+    "CallOutcome",
     "Credential",
     "CredentialsGood",
     "CredentialsOutcome",
@@ -38,6 +44,7 @@ __all__ = [
     "DarajaClient",
     "DarajaUnreachable",
     "ExchangeRecord",
+    "Initiator",
     "NoAnswer",
     "NotSent",
     "Patience",
@@ -48,7 +55,10 @@ __all__ = [
     "QueryPending",
     "QueryResult",
     "Rejected",
+    "ReplyTo",
 ]
+
+J = TypeVar("J", bound=Judged)
 
 PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
 QUERY_PATH = "/mpesa/stkpushquery/v1/query"
@@ -68,7 +78,9 @@ class PushRequest:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsGood:
-    """Daraja gave a token for them."""
+    """Daraja gave a token for them. `server_time`: the answer's Date, where it had one."""
+
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ class CredentialsRefused:
     http_status: int
     error_code: str
     message: str
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +216,103 @@ class DarajaClient:
         answer = await self.tokens.fetch(credential)
         match answer:
             case Token():
-                return CredentialsGood()
+                return CredentialsGood(answer.server_time)
             case TokenRefused():
-                return CredentialsRefused(answer.http_status, answer.error_code, answer.message)
+                return CredentialsRefused(answer.http_status, answer.error_code, answer.message, answer.server_time)
             case TokenUnreachable():
                 return DarajaUnreachable(answer.reason)
             case _:
                 assert_never(answer)
+
+    async def transaction_status(
+        self,
+        credential: Credential,
+        initiator: Initiator,
+        reply: ReplyTo,
+        *,
+        receipt: str | None = None,
+        conversation_id: str | None = None,
+    ) -> CallOutcome:
+        """Ask what became of a receipt, or of a call known by the name Daraja gave it. The Result comes later."""
+        body = asynchronous.status_request(
+            credential, initiator, reply, receipt=receipt, conversation_id=conversation_id
+        )  # fmt: skip
+        return await self.ask("status", credential, asynchronous.STATUS_PATH, body, judge_call, NotSent)
+
+    async def reversal(
+        self, credential: Credential, initiator: Initiator, reply: ReplyTo, *, receipt: str, amount: int, remarks: str
+    ) -> CallOutcome:
+        """Ask for money of a receipt to be sent back, at most once: whoever calls has committed the intent."""
+        try:
+            body = asynchronous.reversal_request(
+                credential, initiator, reply, receipt=receipt, amount=amount, remarks=remarks
+            )
+        except FieldRefused as refusal:
+            return NotSent(f"request_invalid:{refusal.field}")
+        # A connection of its own: a reused one may be half closed, and a request written into it has "left".
+        return await self.ask(
+            "reversal", credential, asynchronous.REVERSAL_PATH, body, judge_call, NotSent, fresh_connection=True
+        )
+
+    async def balance(self, credential: Credential, initiator: Initiator, reply: ReplyTo) -> CallOutcome:
+        """Ask what is in the shortcode's accounts. The Result comes later."""
+        body = asynchronous.balance_request(credential, initiator, reply)
+        return await self.ask("balance", credential, asynchronous.BALANCE_PATH, body, judge_call, NotSent)
+
+    async def register_c2b(
+        self,
+        credential: Credential,
+        version: ApiVersion,
+        shortcode: str,
+        response_type: ResponseType,
+        confirmation_url: str,
+        validation_url: str,
+    ) -> CallOutcome:
+        """Tell Safaricom where to post direct payments of `shortcode`."""
+        body = direct.register_request(shortcode, response_type, confirmation_url, validation_url)
+        return await self.ask("c2b_register", credential, direct.register_path(version), body, judge_call, NotSent)
+
+    async def register_pull(self, credential: Credential, nominated_number: str, callback_url: str) -> PullRegistration:
+        """Subscribe the shortcode to the list of its payments; repeatable."""
+        body = direct.pull_register_request(credential.business_shortcode, nominated_number, callback_url)
+        return await self.ask(
+            "pull_register", credential, direct.PULL_REGISTER_PATH, body, direct.judge_pull_registration, NotSent
+        )
+
+    async def pull(self, credential: Credential, start: datetime, end: datetime, offset: int = 0) -> PullOutcome:
+        """The shortcode's payments between two moments, a page from `offset` on."""
+        body = direct.pull_request(credential.business_shortcode, start, end, offset)
+        return await self.ask("pull", credential, direct.PULL_QUERY_PATH, body, direct.judge_pull, PullFailed)
+
+    async def ask(
+        self,
+        kind: Kind,
+        credential: Credential,
+        path: str,
+        body: Mapping[str, object],
+        judge: Callable[[Outcome], J],
+        not_asked: Callable[[str], J],
+        *,
+        fresh_connection: bool = False,
+    ) -> J:
+        """Ask once; once more where Daraja refused the access token and nothing else."""
+        for _ in ("once", "with a new token"):
+            token = await self.tokens.get(credential)
+            if isinstance(token, TokenRefused):
+                return not_asked("oauth_refused")
+            if isinstance(token, TokenUnreachable):
+                return not_asked(f"oauth_unreachable:{token.reason}")
+            outcome = await self.caller.call(
+                kind,
+                credential,
+                "POST",
+                path,
+                authorization=f"Bearer {token.text}",
+                body=body,
+                fresh_connection=fresh_connection,
+                judge=judge,
+            )
+            if not getattr(outcome, "token_refused", False):
+                break
+            self.tokens.drop(credential, token)
+        return outcome

@@ -12,11 +12,17 @@ from datetime import datetime
 from kaunta.daraja.wire import Malformed, object_in, read_object, text_of
 
 #: Kept of what we send.
-REQUEST_FIELDS = ("BusinessShortCode", "TransactionType", "Amount", "PartyB", "AccountReference", "Timestamp")
+REQUEST_FIELDS = (
+    "BusinessShortCode", "TransactionType", "Amount", "PartyB", "AccountReference", "Timestamp", "CommandID",
+    "TransactionID", "ReceiverParty", "ShortCode", "ResponseType", "StartDate", "EndDate", "OffSetValue",
+)  # fmt: skip
 #: Kept of what comes back, as it is.
-CODE_FIELDS = ("ResponseCode", "ResultCode", "errorCode", "MerchantRequestID", "requestId", "expires_in")
+CODE_FIELDS = (
+    "ResponseCode", "ResultCode", "errorCode", "MerchantRequestID", "requestId", "expires_in", "ResponseStatus",
+    "OriginatorConversationID", "OriginatorCoversationID", "ConversationID", "ResponseRefID",
+)  # fmt: skip
 #: Kept of what comes back, with long digit runs struck out.
-TEXT_FIELDS = ("ResponseDescription", "CustomerMessage", "ResultDesc", "errorMessage")
+TEXT_FIELDS = ("ResponseDescription", "CustomerMessage", "ResultDesc", "errorMessage", "ResponseMessage")
 
 #: What an identifier of Daraja's looks like that does not carry a phone: ws_CO_… does, and is left out.
 HARMLESS_ID = re.compile(r"(?!ws_)(?!\d{7,}$)[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -26,7 +32,7 @@ CHECKOUT_ID = re.compile(r"ws_CO_\w+")
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRecord:
-    """One call and its answer. `kind`: oauth, stk_push, stk_query; `outcome`: a short word; `http_status` None where
+    """One call and its answer. `kind`: that of the call; `outcome`: a short word; `http_status` None where
     no answer came."""
 
     kind: str

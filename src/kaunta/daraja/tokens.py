@@ -8,7 +8,8 @@ expires, and dropped as soon as Daraja refuses it.
 import asyncio
 from base64 import b64encode
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
 
@@ -25,12 +26,13 @@ EARLY = 60
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`usable`: policy seconds from `fetched_at` for which it may be used."""
+    """`usable`: policy seconds from `fetched_at` for which it may be used; `server_time`: the answer's Date."""
 
     word: ClassVar[str] = "granted"
     text: str = field(repr=False)
     fetched_at: datetime
     usable: float
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class TokenRefused:
     http_status: int
     error_code: str
     message: str
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +115,28 @@ class Tokens:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def date_of(answer: Answer) -> datetime | None:
+    """When the answer was given, by the clock of who gave it; None where its Date says nothing."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
 def judge_token(outcome: Outcome, fetched_at: datetime) -> TokenAnswer:
     match outcome:
         case BeforeSend() | AfterSend():
             return TokenUnreachable(outcome.reason)
         case Answer():
-            parsed = parse_token(outcome.body)
+            parsed, said_at = parse_token(outcome.body), date_of(outcome)
         case _:
             assert_never(outcome)
     if isinstance(parsed, TokenGranted) and outcome.status == 200:
-        return Token(parsed.token, fetched_at, max(parsed.lifetime - EARLY, parsed.lifetime / 2))
+        return Token(parsed.token, fetched_at, max(parsed.lifetime - EARLY, parsed.lifetime / 2), said_at)
     if outcome.status in (400, 401):
         # Production answers a wrong key with 400 and an empty body.
         code, message = (parsed.code, parsed.message) if isinstance(parsed, ErrorAnswered) else ("", "")
-        return TokenRefused(outcome.status, code, without_personal(message))
+        return TokenRefused(outcome.status, code, without_personal(message), said_at)
     match parsed:
         case ErrorAnswered():
             return TokenUnreachable(parsed.code)

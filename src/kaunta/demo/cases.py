@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
+from kaunta.api.callback import LONGEST_BODY
 from kaunta.core.outbound import Answer
 from kaunta.demo.browser import TIMEOUTS, Browser, Stuck, found
 from kaunta.payments import views
@@ -173,6 +174,6 @@ CASES: dict[str, Case] = {
         meanwhile=pay_cash_and_leave,
     ),
     "garbage": replace(PAID, irregularities=("no_receipt",), callbacks=1),
-    "big_body": replace(PAID, scenario=replace(CATALOGUE["paid"], callbacks=(Callback(padding=60_000),))),
+    "big_body": replace(PAID, scenario=replace(CATALOGUE["paid"], callbacks=(Callback(size=LONGEST_BODY),))),
     "query_only": replace(PAID, irregularities=("no_receipt",), callbacks=0),
 }

@@ -17,10 +17,14 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from kaunta.core.errors import KauntaError
 from kaunta.core.outbound import Outbound
+from kaunta.demo import direct_bar
 from kaunta.demo.bar import OWNER
 from kaunta.demo.browser import Browser, Stuck, found
 from kaunta.demo.cases import CASES, Case, Playing, describe, phone_of
+from kaunta.demo.direct import DIRECT, Scene
+from kaunta.demo.direct_bar import DirectBar
 from kaunta.demo.setup import Demo, running_demo
 from kaunta.payments import invariants, views
 from kaunta.tabs.views import tab_by_ref
@@ -53,7 +57,15 @@ async def check_all() -> list[Played]:
     async with throw_away_demo() as demo, Outbound() as outbound:
         counter = Browser(outbound, demo.url)
         await counter.post("/staff/login", user=OWNER, password=demo.password)
-        played = list(await asyncio.gather(*(play(demo, outbound, counter, name) for name in CASES)))
+        direct = await direct_bar.prepare(
+            demo.rt, demo.app.state.pushes.daraja, demo.simulator.simulator, demo.bar.owner_id
+        )
+        played = list(
+            await asyncio.gather(
+                *(play(demo, outbound, counter, name) for name in CASES),
+                *(play_direct(demo, outbound, direct, name) for name in DIRECT),
+            )
+        )
         async with demo.rt.db.acquire() as db:
             broken = [finding.name for finding in await invariants.check_all(db) if not finding.ok]
         if broken:
@@ -86,11 +98,22 @@ async def play(demo: Demo, outbound: Outbound, counter: Browser, name: str) -> P
     return Played(name, case.ending, got, ok=got == case.ending, seconds=perf_counter() - started)
 
 
+async def play_direct(demo: Demo, outbound: Outbound, bar: DirectBar, name: str) -> Played:
+    """One case of direct or missing money."""
+    (expected, way), started = DIRECT[name], perf_counter()
+    scene = Scene(demo, bar, Browser(outbound, demo.url), pay)
+    try:
+        got = await way(scene, f"25471130{list(DIRECT).index(name):02d}00")
+    except (Stuck, KauntaError) as stuck:
+        got = f"stuck: {stuck}"
+    return Played(name, expected, got, ok=got == expected, seconds=perf_counter() - started)
+
+
 async def order(demo: Demo, guest: Browser, counter: Browser) -> str:
     """Order three beers at the table and have them confirmed; the tab's reference."""
     table = f"/b/{demo.bar.slug}/t/{demo.bar.table_code}"
     menu = await guest.get(table)
-    item = found(r'name="q\.([0-9a-f-]{36})"', menu)
+    item = found(r'value="plus\.([0-9a-f]+)"', menu)
     await guest.post(f"{table}/order", **{"key": found(r'name="key" value="([^"]+)"', menu), f"q.{item}": "3"})
     board = await counter.get("/staff")
     csrf = found(r'name="csrf" value="([^"]+)"', board)

@@ -119,6 +119,7 @@ async def running_demo(
                 "KAUNTA_CALLBACK_SOURCES": "off",
                 "KAUNTA_CLOCK_FACTOR": str(clock_factor),
                 "KAUNTA_QUERIES_PER_MINUTE": "60",
+                "KAUNTA_SANDBOX_CERTIFICATE": str(folder / "safaricom.pem"),
             }
         )
         app = await stack.enter_async_context(serving(settings))

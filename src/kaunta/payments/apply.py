@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kaunta.core.db import Connection
-from kaunta.core.problems import Severity, close_problems, open_problem
+from kaunta.core.problems import Severity, close_problem, close_problems, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Key
-from kaunta.payments.claims import disprove
+from kaunta.payments import given_back, typed_codes
+from kaunta.payments.claims import disprove, give_way
 from kaunta.payments.queries import receipts, transactions
 from kaunta.payments.states import (
     Anomaly,
@@ -53,6 +54,9 @@ class Facts:
     phone: str | None = None
     callback_id: int | None = None
     channel: str = "stk"
+    #: What the payer wrote, and their name as far as it is told.
+    reference: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,19 @@ async def apply(
     decision: Decision = decide(payment, event)
 
     proven: receipts.ProvenReceipt | None = None
-    if isinstance(event, Paid) and isinstance(decision, Change):
+    if isinstance(event, Paid):
         proven = await prove(db, rt, key, row, event, facts)
-        if proven.ledger_id is not None:
-            # Credited elsewhere already: believing it again would credit one receipt twice.
+        if isinstance(decision, Change) and proven.ledger_id is not None and not proven.on_claim:
+            # Credited elsewhere already: believing it again would credit one receipt twice. What is only claimed
+            # gives way below.
             decision = Anomaly("the receipt belongs to another payment", problems=("receipt_of_another",))
 
     told = topics(place)
     if proven is not None and isinstance(decision, Change) and isinstance(event, Paid):
         told += await disprove(db, rt, row, event.receipt)
+        if decision.fill_receipt is not None:
+            told += await give_way(db, rt, row, event.receipt)
+        told += await typed_codes.decide(db, rt, event.receipt, row.tab_id)
     status = decision.status if isinstance(decision, Change) else payment.status
     flags = payment.irregularities | (frozenset() if isinstance(decision, Nothing) else decision.irregularities)
     if isinstance(decision, Change):
@@ -93,7 +101,9 @@ async def apply(
     await write(db, rt, key, row, decision, status, flags, facts, event)
     if isinstance(decision, Change | Anomaly):
         await tell(db, rt, row, decision, payment.status, status, facts)
-    if isinstance(decision, Change) and decision.credit and not await transactions.contradicted_on_tab(db, row.tab_id):
+    # What was booked on words alone lets its tab close when the receipt comes.
+    proves = isinstance(decision, Change) and (decision.credit is not None or decision.fill_receipt is not None)
+    if proves and not await transactions.contradicted_on_tab(db, row.tab_id):
         await settle.close_if_settled(db, rt, row.tab_id)
     return Applied(decision, payment.status, status, told)
 
@@ -136,9 +146,16 @@ async def prove(
             transacted_at=facts.transaction_date,
             channel=facts.channel,
             at=rt.clock.now(),
+            reference=facts.reference,
+            name_enc=rt.keys.seal(key, "payer_name", facts.name.encode()) if facts.name else None,
         ),
     )
     await receipts.sight(db, proven.id, row.bar_id, facts.channel, facts.callback_id, rt.clock.now())
+    if event.amount is not None and event.amount != proven.amount:
+        await open_problem(
+            db, rt.clock, "receipt_amount_differs", proven.id, bar_id=row.bar_id, severity=Severity.ERROR,
+            receipt=event.receipt, first=proven.amount, now=event.amount, channel=facts.channel,
+        )  # fmt: skip
     return proven
 
 
@@ -158,6 +175,8 @@ async def book(
         ledger_id = await settle.fill_receipt(db, rt, filled, change.correction)
     if ledger_id is not None and proven is not None:
         await receipts.book(db, proven.id, row.id, ledger_id)
+        await given_back.follow(db, rt, proven.id, ledger_id)
+        await close_problem(db, rt.clock, "receipt_unmatched", proven.id, by="safaricom", reason="it was proven whose")
 
 
 async def write(
@@ -249,7 +268,10 @@ async def tell(
     )
     for problem in decision.problems:
         severity = Severity.ERROR if problem in GRAVE else Severity.WARNING
-        await open_problem(db, rt.clock, problem, row.id, bar_id=row.bar_id, severity=severity, reason=decision.reason)
+        await open_problem(
+            db, rt.clock, problem, row.id, bar_id=row.bar_id, severity=severity, reason=decision.reason,
+            **proposal(decision, problem, row.amount),
+        )  # fmt: skip
     if after in FINAL:
         settled = ["unknown_payment", "unknown_result"]
         if after is Status.COMPLETED:
@@ -257,6 +279,15 @@ async def tell(
         if isinstance(decision, Change) and decision.fill_receipt is not None:
             settled.append(Irregularity.NO_RECEIPT)
         await close_problems(db, rt.clock, settled, row.id, by="kaunta", reason=decision.reason)
+
+
+def proposal(decision: Change | Anomaly, problem: str, asked: int) -> dict[str, object]:
+    """What to give back, where Safaricom took too much."""
+    credit = decision.credit if isinstance(decision, Change) else None
+    if credit is None or problem not in (Irregularity.DUPLICATE, Irregularity.OVERPAID):
+        return {}
+    too_much = credit.amount if problem == Irregularity.DUPLICATE else credit.amount - asked
+    return {"propose_refund": too_much, "receipt": credit.receipt}
 
 
 def patience(rt: Runtime, seconds: float) -> timedelta:

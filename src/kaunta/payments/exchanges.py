@@ -34,7 +34,7 @@ def collecting() -> Iterator[list[ExchangeRecord]]:
         collected.reset(token)
 
 
-async def store(db: Connection, bar_id: UUID, transaction_id: UUID, records: list[ExchangeRecord]) -> None:
+async def store(db: Connection, bar_id: UUID, transaction_id: UUID | None, records: list[ExchangeRecord]) -> None:
     """Write gathered exchanges, in the caller's transaction."""
     for record in records:
         await transactions.append_exchange(

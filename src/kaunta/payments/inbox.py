@@ -6,19 +6,20 @@ a right token is never believed on its own word, but it may make us ask Daraja a
 """
 
 import random
-from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import assert_never
 
 import structlog
 
-from kaunta.core.db import Connection, transaction
+from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
+from kaunta.core.metrics import CALLBACKS
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
-from kaunta.core.vault import VaultError
+from kaunta.core.vault import Key, VaultError
 from kaunta.daraja.callbacks import StkCallback, parse_stk_callback
 from kaunta.daraja.results import ResultKind, explain
 from kaunta.daraja.wire import Malformed
+from kaunta.payments import c2b, results
 from kaunta.payments.apply import Facts, apply, patience
 from kaunta.payments.queries import inbox, silence, transactions
 from kaunta.payments.states import (
@@ -27,12 +28,14 @@ from kaunta.payments.states import (
     Change,
     Declined,
     Event,
+    Nothing,
     Paid,
     SaidPaid,
     Source,
     Undecided,
     Unproven,
 )
+from kaunta.payments.verdict import Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -59,42 +62,92 @@ async def receive(
     return inbox.Stored(id_, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a callback."""
-
-    name: str
-    transaction_id: UUID | None = None
-    topics: tuple[str, ...] = ()
+async def process_stored(
+    rt: Runtime, stored: inbox.Stored, body: bytes, token_hash: bytes | None, channel: str
+) -> Verdict | None:
+    """Understand one stored message, whichever of Safaricom's it is; None where somebody else did already."""
+    match channel:
+        case "c2b":
+            verdict = await c2b.process(rt, stored, body, token_hash)
+        case "validation":
+            verdict = await c2b.note_question(rt, stored, body, token_hash)
+        case "result" | "timeout":
+            verdict = await results.process(rt, stored, body, token_hash, timed_out=channel == "timeout")
+        case _:
+            return await process(rt, stored, body, token_hash)
+    if verdict is not None:
+        CALLBACKS.labels(verdict.name).inc()
+    return verdict
 
 
 async def process(rt: Runtime, stored: inbox.Stored, body: bytes, token_hash: bytes | None) -> Verdict | None:
-    """Understand one stored callback and write what it means; None where somebody else did already."""
+    """Understand one stored callback and write what it means; None where somebody else did already.
+
+    Those of the same payment that came before it and still wait are understood first: "paid, then declined" must not
+    become "declined, then paid" because two tasks woke in another order.
+    """
     async with rt.db.acquire() as db:
         place = await transactions.place_by_token(db, token_hash) if token_hash else None
+    if place is None or token_hash is None:
+        return await keep_apart(rt, stored, body)
     # A data key is made outside the transaction that uses it.
-    key = await rt.keys.current(place.bar_id) if place else None
-    parsed = parse_stk_callback(body)
+    key = await rt.keys.current(place.bar_id)
+    passed_over: list[int] = []
+    while True:
+        turn: inbox.Turn | None = None
+        try:
+            async with transaction(rt.db) as db:
+                turn = await inbox.lock_first_waiting(db, token_hash, stored.id, stored.received_at, passed_over)
+                if turn is None:
+                    return None
+                verdict = await understand(db, rt, key, place, turn, body)
+                await inbox.finish(db, turn.id, turn.received_at, verdict.name, place.id, rt.clock.now())
+        except Exception as error:
+            if turn is None or turn.id == stored.id or isinstance(error, TRANSIENT_ERRORS):
+                raise
+            # It is tried again in its own time, and must not keep back what came after it: that may be the money.
+            log.error("callback.passed_over", callback_id=turn.id, error=type(error).__name__)
+            passed_over.append(turn.id)
+            continue
+        told(rt, verdict)
+        if turn.id == stored.id:
+            return verdict
+
+
+async def keep_apart(rt: Runtime, stored: inbox.Stored, body: bytes) -> Verdict | None:
+    """A callback that no token proves: kept, and at most a reason to ask."""
     async with transaction(rt.db) as db:
-        if place and key and isinstance(parsed, StkCallback) and await known_ids_agree(db, rt, place, parsed):
-            if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
-                return None
-            facts = facts_of(parsed, stored.id)
-            applied = await apply(db, rt, key, place, event_of(rt, parsed), facts)
-            match applied.decision:
-                case Change():
-                    verdict = Verdict("applied", place.id, applied.topics)
-                case Anomaly():
-                    verdict = Verdict("contradictory", place.id, applied.topics)
-                case _:
-                    verdict = Verdict("duplicate", place.id)
-        else:
-            if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
-                return None
-            verdict = await set_aside(db, rt, stored, parsed, place)
+        if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
+            return None
+        verdict = await set_aside(db, rt, stored.id, parse_stk_callback(body), None)
         await inbox.finish(db, stored.id, stored.received_at, verdict.name, verdict.transaction_id, rt.clock.now())
-    rt.live.hint(*verdict.topics)
+    told(rt, verdict)
     return verdict
+
+
+async def understand(
+    db: Connection, rt: Runtime, key: Key, place: transactions.Place, turn: inbox.Turn, body: bytes
+) -> Verdict:
+    """What a callback of a known payment comes to; `body` is that of the callback that asked for its turn."""
+    parsed = parse_stk_callback(body if turn.body_enc is None else await rt.keys.open(db, "callback", turn.body_enc))
+    if not (isinstance(parsed, StkCallback) and await known_ids_agree(db, rt, place, parsed)):
+        return await set_aside(db, rt, turn.id, parsed, place)
+    applied = await apply(db, rt, key, place, event_of(rt, parsed), facts_of(parsed, turn.id))
+    match applied.decision:
+        case Change():
+            return Verdict("applied", place.id, applied.topics)
+        case Anomaly():
+            return Verdict("contradictory", place.id, applied.topics)
+        case Nothing():
+            return Verdict("duplicate", place.id)
+        case _:
+            assert_never(applied.decision)
+
+
+def told(rt: Runtime, verdict: Verdict) -> None:
+    """Once it is committed: counted, and hinted to whoever looks."""
+    CALLBACKS.labels(verdict.name).inc()
+    rt.live.hint(*verdict.topics)
 
 
 async def known_ids_agree(db: Connection, rt: Runtime, place: transactions.Place, callback: StkCallback) -> bool:
@@ -110,7 +163,7 @@ async def known_ids_agree(db: Connection, rt: Runtime, place: transactions.Place
 async def set_aside(
     db: Connection,
     rt: Runtime,
-    stored: inbox.Stored,
+    callback_id: int,
     parsed: StkCallback | Malformed,
     place: transactions.Place | None,
 ) -> Verdict:
@@ -123,7 +176,7 @@ async def set_aside(
     if place is not None:
         await open_problem(
             db, rt.clock, "callback_ids_differ", place.id, bar_id=place.bar_id, severity=Severity.ERROR,
-            callback_id=stored.id,
+            callback_id=callback_id,
         )  # fmt: skip
         await nudge(db, rt, place)
         return Verdict("contradictory", place.id)
@@ -131,7 +184,9 @@ async def set_aside(
         db, rt.keys.index("checkout_request_id", parsed.checkout_request_id)
     )
     if named is None:
-        await open_problem(db, rt.clock, "callback_orphan", str(stored.id), bar_id=None, result_code=parsed.result_code)
+        await open_problem(
+            db, rt.clock, "callback_orphan", str(callback_id), bar_id=None, result_code=parsed.result_code
+        )
         return Verdict("orphan")
     await nudge(db, rt, named)
     return Verdict("unauthenticated", named.id)
@@ -222,7 +277,7 @@ async def attempt(rt: Runtime, callback: inbox.Callback) -> None:
     try:
         async with rt.db.acquire() as db:
             body = await rt.keys.open(db, "callback", callback.body_enc)
-        await process(rt, stored, body, callback.token_hash)
+        await process_stored(rt, stored, body, callback.token_hash, callback.channel)
     except Exception as error:  # noqa: BLE001 - whatever it was, the callback is kept, tried again and shown
         log.error("callback.failed", callback_id=callback.id, attempt=callback.attempts + 1, error=type(error).__name__)
         await put_off(rt, callback, type(error).__name__)

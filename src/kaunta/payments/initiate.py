@@ -8,7 +8,7 @@ their own, so that neither a guest who hangs up nor a shutdown cuts them off.
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -55,6 +55,8 @@ T = TypeVar("T")
 KEY_SECONDS = 24 * 3600.0
 #: What a shutdown waits for pushes under way: the push's own timeout and the writing of its answer.
 DRAIN_SECONDS = 35.0
+#: Of 16 connections: however many callbacks wait for one tab, the next must find a connection to be stored by.
+UNDERSTOOD_AT_ONCE = 6
 DESCRIPTION = "Bar tab"
 
 
@@ -106,6 +108,7 @@ class Pushes:
 
     daraja: DarajaClient
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    understanding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNDERSTOOD_AT_ONCE))
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` in a task of its own that `drain` waits for."""
@@ -113,6 +116,15 @@ class Pushes:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    def begin_understanding(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """The same for a stored callback, when it is its turn."""
+
+        async def in_turn() -> T:
+            async with self.understanding:
+                return await work()
+
+        return self.begin(in_turn())
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Let pushes under way end: called at shutdown, after the last request was taken."""
@@ -176,7 +188,7 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
         await terms.check_payer(db, rt, tab.id, phone_hash, acknowledged=intent.acknowledge_unknown)
         await terms.check_amount(db, rt, tab, intent.amount, environment)
         await terms.check_prompts(db, rt, tab.id, phone_hash)
-        credential = await store.current(db, rt, tab.bar_id, environment)
+        credential = await store.current(db, rt, tab.bar_id, environment, why="a push", by=intent.started_by)
         if credential is None:
             raise MpesaUnavailable
         new = transactions.NewTransaction(
@@ -284,8 +296,5 @@ async def report_unreadable(rt: Runtime, intent: Intent, error: VaultError) -> N
         tab = await tab_queries.tab(db, tab_id) if tab_id else None
         if tab is None:
             raise NotFound
-        await open_problem(
-            db, rt.clock, "credentials_unreadable", tab.bar_id, bar_id=tab.bar_id, severity=Severity.CRITICAL,
-            code=error.code,
-        )  # fmt: skip
+        await store.note_unreadable(db, rt, tab.bar_id, error, why="a push", by=intent.started_by)
     log.error("credentials.unreadable", bar_id=str(tab.bar_id), code=error.code)

@@ -1,8 +1,9 @@
 """A person decides an unknown payment, with a reason and evidence.
 
 Their word books money, so it is audited, flagged `by_hand`, and never stands against Safaricom's: a proven receipt
-that comes later fills it in, and a success after "not paid" is booked all the same. A code they type is a claim; one
-that is already proven for this bar and booked nowhere else is better than their word and is used as what it is.
+that comes later fills it in, and a success after "not paid" is booked all the same. A code they type is a claim; where
+it is already proven for this bar and booked nowhere else, its amount counts and the receipt is tied to the payment, but
+that the two belong together remains their word: the receipt may yet prove to be another guest's.
 """
 
 import re
@@ -12,11 +13,15 @@ from uuid import UUID
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, Conflict
+from kaunta.core.problems import close_problem
 from kaunta.core.runtime import Runtime
+from kaunta.payments import given_back
 from kaunta.payments.apply import Applied, Facts, apply, patience
+from kaunta.payments.claims import UNMATCHED
 from kaunta.payments.errors import PaymentNotFound
-from kaunta.payments.queries import receipts, transactions
-from kaunta.payments.states import RESOLVE_SECONDS, Event, Nothing, Paid, Resolved
+from kaunta.payments.queries import receipts, sightings, transactions
+from kaunta.payments.states import RESOLVE_SECONDS, Irregularity, Nothing, Resolved
+from kaunta.tabs import queries as tab_queries
 
 RECEIPT = re.compile(r"[A-Z0-9]{8,15}")
 
@@ -53,15 +58,21 @@ async def resolve(rt: Runtime, transaction_id: UUID, resolution: Resolution) -> 
         raise PaymentNotFound
     key = await rt.keys.current(place.bar_id)
     async with transaction(rt.db) as db:
-        event = await event_of(db, rt, place, resolution)
+        # The tab before the receipt, here as everywhere.
+        await tab_queries.lock_tab(db, place.tab_id)
+        known = await proven_code(db, place, resolution)
+        amount = known.amount if known else None
+        event = Resolved(resolution.paid, rt.clock.now(), patience(rt, RESOLVE_SECONDS), amount)
         applied = await apply(db, rt, key, place, event, Facts(actor=resolution.by))
         if isinstance(applied.decision, Nothing):
             raise NotResolved(f"{applied.decision.reason.capitalize()}.")
-        if resolution.receipt and isinstance(event, Resolved):
+        if resolution.receipt:
             await receipts.claim(
                 db, rt.entropy.uuid(), place.bar_id, place.tab_id, place.id, resolution.receipt, resolution.by,
                 rt.clock.now(),
             )  # fmt: skip
+        if known is not None:
+            await attach(db, rt, place, known, resolution.by)
         await audit(
             db, rt.clock, resolution.by, "payment.resolved", "transaction", place.id, bar_id=place.bar_id,
             reason=resolution.reason, evidence=resolution.evidence, paid=resolution.paid, receipt=resolution.receipt,
@@ -79,14 +90,27 @@ def check(resolution: Resolution) -> None:
         raise BadRequest("A payment with an M-Pesa code was paid.")
 
 
-async def event_of(db: Connection, rt: Runtime, place: transactions.Place, resolution: Resolution) -> Event:
-    """What the person's word amounts to: a proven receipt where their code is one, else only their word."""
-    if resolution.receipt is not None:
-        known = await receipts.proven(db, place.id, resolution.receipt)
-        if known is not None and (known.booked or known.bar_id != place.bar_id):
-            raise ReceiptUsed
-        if known is not None:
-            return Paid(resolution.receipt, known.amount)
-        if await receipts.claimed_elsewhere(db, place.bar_id, place.id, resolution.receipt):
-            raise ReceiptUsed
-    return Resolved(resolution.paid, rt.clock.now(), patience(rt, RESOLVE_SECONDS))
+async def proven_code(
+    db: Connection, place: transactions.Place, resolution: Resolution
+) -> receipts.KnownReceipt | None:
+    """The proven receipt their code names, locked. Raises `ReceiptUsed` where it is another payment's."""
+    if resolution.receipt is None:
+        return None
+    known = await receipts.proven(db, place.id, resolution.receipt)
+    if known is not None and (known.booked or known.bar_id != place.bar_id):
+        raise ReceiptUsed
+    if known is None and await receipts.claimed_elsewhere(db, place.bar_id, place.id, resolution.receipt):
+        raise ReceiptUsed
+    return known
+
+
+async def attach(db: Connection, rt: Runtime, place: transactions.Place, known: receipts.KnownReceipt, by: str) -> None:
+    """The payment's credit rests on this receipt now. It stays out of the payment's row: that they belong together is
+    a person's word, and gives way to Safaricom's."""
+    ledger_id = await tab_queries.receiptless_credit(db, place.id)
+    if ledger_id is None:
+        raise RuntimeError(f"payment {place.id} was resolved without a credit")
+    await sightings.book_for(db, known.id, place.id, ledger_id)
+    await given_back.follow(db, rt, known.id, ledger_id)
+    await close_problem(db, rt.clock, UNMATCHED, known.id, by=by, reason="matched to a payment")
+    await close_problem(db, rt.clock, Irregularity.NO_RECEIPT, place.id, by=by, reason="its receipt was found")

@@ -11,7 +11,6 @@ from typing import assert_never
 import structlog
 
 from kaunta.core.db import transaction
-from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.credentials import store
@@ -75,14 +74,13 @@ async def ask(rt: Runtime, daraja: DarajaClient, payment: silence.SilentPayment)
     try:
         async with rt.db.acquire() as db:
             place = await transactions.place(db, payment.id)
-            credential = await store.of_version(db, rt, payment.credential_id, payment.credential_version)
+            credential = await store.of_version(
+                db, rt, payment.credential_id, payment.credential_version, why="a status query"
+            )
             checkout_id = await rt.keys.open(db, "checkout_request_id", payment.checkout_request_id_enc)
     except VaultError as error:
         async with transaction(rt.db) as db:
-            await open_problem(
-                db, rt.clock, "credentials_unreadable", payment.bar_id, bar_id=payment.bar_id,
-                severity=Severity.CRITICAL, code=error.code,
-            )  # fmt: skip
+            await store.note_unreadable(db, rt, payment.bar_id, error, why="a status query", by="kaunta")
         return
     if credential is None or place is None:
         raise RuntimeError(f"payment {payment.id} has lost its credentials")

@@ -244,7 +244,8 @@ def on_resolved(payment: Payment, event: Resolved) -> Decision:
     if payment.status is Status.COMPLETED:
         return Nothing("paid already")
     if event.paid:
-        return completed(payment, Credit(payment.amount, None), "resolved as paid", by_hand=True)
+        amount = payment.amount if event.amount is None else event.amount
+        return completed(payment, Credit(amount, None), "resolved as paid", by_hand=True)
     if payment.status in UNPAID:
         return Nothing("not paid already")
     if event.at < payment.waiting_since + event.patience:

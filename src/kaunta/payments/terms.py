@@ -35,8 +35,10 @@ FRUITLESS, FRUITLESS_SECONDS = 3, 600.0
 
 
 async def check_methods(db: Connection, rt: Runtime, bar_id: UUID) -> str:
-    """The bar's environment, if its guests may pay by M-Pesa now. Raises `MpesaUnavailable`."""
-    methods = await payment_methods(db, bar_id, rt.clock)
+    """The bar's environment, if its guests may pay by M-Pesa now. Raises `MpesaUnavailable`, `VaultError`."""
+    methods = await payment_methods(db, rt, bar_id)
+    if methods is not None and methods.fault is not None:
+        raise methods.fault
     if methods is None or not methods.mpesa:
         raise MpesaUnavailable
     return methods.environment

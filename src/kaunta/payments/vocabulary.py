@@ -150,6 +150,8 @@ class Resolved:
     at: datetime
     #: "Not paid" is nobody's to say before this much time has passed since the push.
     patience: timedelta = timedelta(seconds=RESOLVE_SECONDS)
+    #: What the proven receipt they named says was paid; None where they only saw it.
+    amount: int | None = None
 
 
 Event = Accepted | Refused | Paid | SaidPaid | Declined | Unproven | Undecided | Silence | Resolved

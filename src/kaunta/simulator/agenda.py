@@ -47,6 +47,15 @@ class Agenda:
             self.changed.set()
         return errand
 
+    def speed(self, factor: float) -> None:
+        """Changes how fast time passes; what is already due at some moment moves nearer or further."""
+        now, before = self.clock.now(), self.clock.factor
+        self.clock.speed(factor)
+        for errand in self.errands:
+            errand.due = now + (errand.due - now) * (before / factor)
+        heapify(self.errands)
+        self.changed.set()
+
     async def pause(self, seconds: float) -> None:
         """Returns after `seconds` of policy, or when somebody settles the agenda."""
         over = asyncio.get_running_loop().create_future()

@@ -6,6 +6,7 @@ AccountReference and TransactionDesc are never echoed, and nothing is signed.
 """
 
 import json
+from dataclasses import replace
 
 from kaunta.simulator.identifiers import stamp
 from kaunta.simulator.pushes import Payment, Push
@@ -37,6 +38,14 @@ def body(push: Push, callback: Callback, payment: Payment | None) -> bytes:
         "ResultDesc": callback.text or in_callback(code),
     }
     said = json.dumps(told)
+    if callback.size:
+        bare = written(said, code, replace(callback, size=0, padding=1), payment)
+        callback = replace(callback, padding=max(1, 1 + callback.size - len(bare)))
+    return written(said, code, callback, payment)
+
+
+def written(said: str, code: str, callback: Callback, payment: Payment | None) -> bytes:
+    """The whole body around what is said of the result."""
     if code == "0" and payment is not None and callback.body is not Body.NO_METADATA:
         listed = "" if callback.body is Body.EMPTY_ITEMS else ", ".join(items(callback, payment))
         said = f'{said[:-1]}, "CallbackMetadata": {{"Item": [{listed}]}}}}'

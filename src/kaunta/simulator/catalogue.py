@@ -60,6 +60,7 @@ MESSAGES = (
     Scenario("parallel_duplicates", "paid, told five times at the same moment", callbacks=(Callback(copies=5),)),
     Scenario("callback_first", "paid, told before the push is answered", callbacks_first=True),
     Scenario("callback_slow", "paid, told 40 s later", callbacks=(Callback(after=40),)),
+    Scenario("callback_late", "paid at once, told ten minutes later", callbacks=(Callback(after=600),)),
     Scenario("late_success", "paid after more than five minutes", delay=330, query=Query(pending="4999")),
     Scenario("ack_lost", "taken on, but the connection ends before the answer; the callback comes", answer="reset"),
     Scenario("ack_hangs", "taken on, but the answer never comes; the callback does", answer="hang"),
@@ -100,14 +101,29 @@ MESSAGES = (
     Scenario("garbage", "paid; the callback is not JSON", callbacks=(Callback(body=Body.GARBAGE),)),
     Scenario("empty_callback", "paid; the callback is empty", callbacks=(Callback(body=Body.EMPTY),)),
     Scenario("big_body", "paid; the callback is 1 MB long", callbacks=(Callback(padding=1_000_000),)),
+    Scenario("confirmation_lost", "paid; the callback comes, the C2B confirmation does not", confirms_after=None),
+    Scenario(
+        "confirmation_first",
+        "paid; the C2B confirmation comes before the callback",
+        callbacks=(Callback(after=6),),
+        confirms_after=0.0,
+    ),
+    Scenario("confirmation_only", "paid; only the C2B confirmation comes", callbacks=()),
     Scenario("masked_phone", "paid; the callback masks the number", callbacks=(Callback(masked_phone=True),)),
 )
 
-REFUSALS = tuple(
-    refusal(name)
-    for name, reply in REPLIES.items()
-    if name not in ("invalid_checkout_id", "processing", "unknown_transaction")
+#: Replies that no push gets.
+OF_OTHER_CALLS = (
+    "invalid_checkout_id",
+    "processing",
+    "unknown_transaction",
+    "invalid_transaction_id",
+    "urls_registered",
+    "duplicate_notification",
+    "not_subscribed",
 )
+
+REFUSALS = tuple(refusal(name) for name, reply in REPLIES.items() if name not in OF_OTHER_CALLS)
 
 CATALOGUE: dict[str, Scenario] = {each.name: each for each in (*OUTCOMES, *MESSAGES, *REFUSALS)}
 CATALOGUE["rejected"] = replace(refusal("invalid_phone"), name="rejected")

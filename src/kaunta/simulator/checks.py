@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from kaunta.simulator.clock import EAT
 from kaunta.simulator.options import Shortcode, SimulatorOptions
-from kaunta.simulator.pushes import Wanted
+from kaunta.simulator.pushes import BUY_GOODS, PAYBILL, Wanted
 from kaunta.simulator.replies import REPLIES, Refused, invalid
 
 #: The body of a request.
 Document = Mapping[str, object]
 PHONE = re.compile(r"254[17]\d{8}")
 SHORTCODE = re.compile(r"\d{5,7}")
-TYPES = ("CustomerPayBillOnline", "CustomerBuyGoodsOnline")
+TYPES = (PAYBILL, BUY_GOODS)
 #: Words the portal bans from callback URLs in any case, and tunnels and request bins that production bans.
 FORBIDDEN_WORDS = ("m-pesa", "mpesa", "safaricom", "exe", "exec", "cmd", "sql", "query")
 FORBIDDEN_HOSTS = ("ngrok", "mockbin", "requestbin")
@@ -59,7 +59,7 @@ def wanted_push(body: Document, options: SimulatorOptions, now: datetime) -> Wan
     need(SHORTCODE.fullmatch(payee), "PartyB")
     need(PHONE.fullmatch(phone), "PhoneNumber")
     url = text(body, "CallBackURL")
-    need(usable_url(url) and (not options.strict or production_url(url)), "CallBackURL")
+    check_url(url, "CallBackURL", options)
     reference, description = text(body, "AccountReference"), text(body, "TransactionDesc")
     need(reference and (not options.strict or len(reference) <= 12), "AccountReference")
     need(description and (not options.strict or len(description) <= 13), "Remarks")
@@ -101,6 +101,10 @@ def check_merchant(shortcode: str, password: str, stamp: str, options: Simulator
     return business
 
 
+def check_url(url: str, field: str, options: SimulatorOptions) -> None:
+    need(usable_url(url) and (not options.strict or production_url(url)), field)
+
+
 def usable_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -129,7 +133,7 @@ def production_url(url: str) -> bool:
 
 def prompt_text(wanted: Wanted, business_name: str) -> str:
     """What the phone shows."""
-    account = f" Account no. {wanted.reference}" if wanted.transaction_type == TYPES[0] else ""
+    account = f" Account no. {wanted.reference}" if wanted.transaction_type == PAYBILL else ""
     return f"Do you want to pay KES {wanted.amount:,} to {business_name}{account}?"
 
 
@@ -137,7 +141,7 @@ def verdict(wanted: Wanted, options: SimulatorOptions) -> str | None:
     """The result code of a push that is taken on and yet cannot be paid, whoever holds the phone."""
     business = options.business(wanted.shortcode)
     if business is not None and business.till is not None:
-        if wanted.transaction_type != "CustomerBuyGoodsOnline":
+        if wanted.transaction_type != BUY_GOODS:
             return "2028"
         if wanted.party_b != business.till:
             return "SFC_IC0003"

@@ -15,10 +15,14 @@ class SimulatedTime:
     """The wall clock; or, with `start`, a clock that stands still until it is moved."""
 
     def __init__(self, factor: float = 1.0, *, start: datetime | None = None) -> None:
+        self.speed(factor)
+        self.moment = start
+
+    def speed(self, factor: float) -> None:
+        """Raises ValueError for a factor that is not above 0."""
         if factor <= 0:
             raise ValueError("the clock factor must be above 0")
         self.factor = factor
-        self.moment = start
 
     @property
     def manual(self) -> bool:

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 
 from kaunta.simulator.replies import REPLIES
 
-APIS = ("any", "oauth", "push", "query")
+APIS = (
+    "any",
+    "oauth",
+    "push",
+    "query",
+    "c2b_register",
+    "c2b_simulate",
+    "status",
+    "reversal",
+    "balance",
+    "pull_register",
+    "pull_query",
+    "qr",
+)
 
 
 class UnknownFault(ValueError):

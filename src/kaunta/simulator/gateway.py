@@ -28,6 +28,7 @@ class Gateway:
 
     async def document(self, request: Request, api: str) -> Mapping[str, object]:
         """The JSON object of an authorised POST."""
+        request.state.api = api
         body = await request.body()
         await self.meet_faults(api)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -45,6 +46,10 @@ class Gateway:
         if not isinstance(document, dict):
             raise Refused(REPLIES["invalid_payload"])
         return document
+
+    def verdict(self, request: Request, words: str, about: str = "") -> None:
+        """What the record of this exchange says of it, for people."""
+        request.state.verdict, request.state.about = words, about
 
     def answer(self, reply: Reply) -> Response:
         return response(reply, self.simulator.identifiers.request_id(), self.simulator.agenda.pause)

@@ -12,10 +12,13 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from kaunta.simulator.scripts_playing import Scripts
 from kaunta.simulator.simulator import Simulator
 
 #: Rounds of the loop after which everybody in it has seen a connection end.
 LOOK_AROUND = 5
+#: Seconds an idle connection stays open: longer than clients keep theirs, so that none is closed under a request.
+KEEP_ALIVE = 75
 
 
 class AbortableProtocol(HttpToolsProtocol):
@@ -31,9 +34,18 @@ class Host:
 
     def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0) -> None:
         self.simulator: Simulator = app.state.simulator
+        self.scripts: Scripts = app.state.scripts
         self.host = host
         self.port = port
-        self.config = Config(app, http=AbortableProtocol, ws="none", lifespan="off", log_config=None, access_log=False)
+        self.config = Config(
+            app,
+            http=AbortableProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
         self.state = ServerState()
         self.stack = AsyncExitStack()
         self.listener: asyncio.Server | None = None

@@ -44,17 +44,31 @@ class Identifiers:
 
     def receipt(self, moment: datetime) -> str:
         """Ten characters like SD25WSR9W7; none is given twice."""
-        local = moment.astimezone(EAT)
         rest, tail = next(self.receipts) * STRIDE % RECEIPTS_A_DAY, ""
         for _ in range(7):
             rest, digit = divmod(rest, 36)
             tail += BASE36[digit]
-        year = ascii_uppercase[(local.year - 2006) % 26]
-        return f"{year}{ascii_uppercase[local.month - 1]}{(digits[1:] + ascii_uppercase)[local.day - 1]}{tail}"
+        return day_code(moment) + tail
+
+    def conversation_id(self, moment: datetime) -> str:
+        """Like AG_20210706_20106e9209f64bebd05b."""
+        return f"AG_{moment.astimezone(EAT):%Y%m%d}_2010{self.hexes(16)}"
 
     def token(self) -> str:
         """28 letters and digits."""
         return "".join(self.random.choices(ascii_letters + digits, k=28))
+
+
+def day_code(moment: datetime) -> str:
+    """The first three characters of a day's receipts."""
+    local = moment.astimezone(EAT)
+    year = ascii_uppercase[(local.year - 2006) % 26]
+    return f"{year}{ascii_uppercase[local.month - 1]}{(digits[1:] + ascii_uppercase)[local.day - 1]}"
+
+
+def no_receipt(moment: datetime) -> str:
+    """The TransactionID of a result that moved nothing, like SKE0000000."""
+    return f"{day_code(moment)}0000000"
 
 
 def stamp(moment: datetime) -> str:

@@ -16,6 +16,7 @@ def routes(gateway: Gateway) -> list[Route]:
     options = simulator.options
 
     async def generate(request: Request) -> Response:
+        request.state.api = "oauth"
         await gateway.meet_faults("oauth")
         key, secret = pair(request.headers.get("authorization", ""))
         if options.credentials is not None and options.credentials.get(key) != secret:

@@ -16,6 +16,21 @@ class Shortcode:
     passkey: str | None = field(default=None, repr=False)
     till: str | None = None
     name: str | None = None
+    #: Whether Safaricom asks the merchant before it takes a customer's direct payment; off unless asked for by e-mail.
+    validates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """An operator of the businesses, who may ask for status, reversal and balance.
+
+    `password` None: any credential is right. `roles`: of status, reversal, balance.
+    """
+
+    name: str
+    password: str | None = field(default=None, repr=False)
+    roles: frozenset[str] = frozenset({"status", "reversal", "balance"})
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +61,28 @@ class SimulatorOptions:
     subscriber_lock: bool | None = None
     #: STK queries a minute before the gateway's 429; None: no limit. Daraja's sandbox allows five.
     queries_per_minute: int | None = None
-    #: How many pushes (and payments, tokens, phones) are remembered.
-    keep: int = 100_000
+    #: Real seconds a validation may take before the registration's ResponseType decides.
+    validation_timeout: float = 8.0
+    #: How C2B notices name the customer: masked, hashed or plain; None: as the registered version does.
+    c2b_msisdn: str | None = None
+    #: Seconds from the acknowledgement of a status, reversal or balance call to its result.
+    result_delay: float = 5.0
+    #: Who may ask for these; empty: anybody, with any credential.
+    initiators: tuple[Initiator, ...] = ()
+    #: Whether the app is subscribed to Pull; Daraja's sandbox apps usually are not.
+    pull_subscribed: bool = True
+    #: What every customer has at first, shillings; None: enough for anything.
+    subscriber_balance: int | None = None
+    #: Shillings a customer may pay in a day.
+    daily_limit: int = 500_000
+    #: The most a business may hold, shillings (code 8); None: anything.
+    business_limit: int | None = None
+    #: Code 17 for the same amount from the same customer within two minutes; None: as in production when `strict`.
+    rule_limited: bool | None = None
+    #: How many pushes (and payments, messages, tokens, phones) are remembered.
+    keep: int = 10_000
+    #: How many HTTP exchanges are remembered.
+    keep_exchanges: int = 2_000
     #: Makes ids and receipts repeatable.
     seed: int | None = None
 
@@ -55,13 +90,22 @@ class SimulatorOptions:
     def locks_subscribers(self) -> bool:
         return self.strict if self.subscriber_lock is None else self.subscriber_lock
 
+    @property
+    def refuses_repeats(self) -> bool:
+        return self.strict if self.rule_limited is None else self.rule_limited
+
     def business(self, number: str) -> Shortcode | None:
         """The business of a shortcode; None if businesses are configured and this is none of them."""
         if not self.shortcodes:
             return Shortcode(number)
         return next((known for known in self.shortcodes if known.number == number), None)
 
+    def owner_of(self, payee: str) -> Shortcode | None:
+        """The business a till or shortcode belongs to; None where businesses are configured and it is nobody's."""
+        owner = next((known for known in self.shortcodes if payee in (known.till, known.number)), None)
+        return owner if self.shortcodes else Shortcode(payee)
+
     def name_of(self, number: str) -> str:
         """What the prompt calls the business."""
-        business = self.business(number)
+        business = self.owner_of(number)
         return (business.name if business else None) or self.business_name

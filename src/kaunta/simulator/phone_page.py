@@ -1,106 +1,183 @@
-"""`/_sim/phone`: the customer's phone as a page, with the prompt to answer and the messages received.
+"""`/_sim/phone`: the customers' phones, side by side, with prompts to answer and messages to read.
 
-It works without a script (a form and a refreshing page); with one, it redraws itself within a second of a change.
-Without `?phone=` it follows whichever phone something happened to last.
+`?phone=` (any number of times) chooses which; without it the page shows the phones something happened to, the latest
+first. A customer may also pay a till or paybill from the phone's own menu, and forward a receipt to 456 to have the
+money taken back. It works without a script (forms and a refreshing page); with one, whatever changed is drawn again at
+once and nothing else, so that a PIN half typed on one phone survives a prompt on another.
 """
 
 import re
-from contextlib import suppress
-from pathlib import Path
-from secrets import token_urlsafe
-from urllib.parse import parse_qs, urlencode
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from kaunta.simulator.bank import NotPossible
 from kaunta.simulator.catalogue import SANDBOX_PHONE
-from kaunta.simulator.checks import PHONE, prompt_text
-from kaunta.simulator.clock import EAT
-from kaunta.simulator.phones import WRONG_PIN, Phone
+from kaunta.simulator.checks import PHONE, SHORTCODE
+from kaunta.simulator.direct import Declined
+from kaunta.simulator.pages_served import form, ours_only, page, rendered
+from kaunta.simulator.phone_view import PIN, phone_view, readable
+from kaunta.simulator.pushes import BUY_GOODS, PAYBILL, Kind
 from kaunta.simulator.simulator import AlreadyAnswered, Simulator
+from kaunta.simulator.wording import in_callback
 
-PIN = re.compile(r"[0-9]{4}")
+#: Phones on one page.
+SHOWN = 6
+#: What the phone says to an entry it cannot use.
+PROBLEMS = {
+    "pin": "The PIN has four digits.",
+    "till": "A till or business number has 5 to 7 digits.",
+    "amount": "The amount is a whole number of shillings.",
+    "account": "A pay bill payment names an account.",
+    "number": "That is not a Kenyan mobile number.",
+    "wrong_pin": "That is the wrong PIN.",
+    "late": "The prompt was gone before the answer came.",
+    "taken_back": "Nothing is left of that payment to take back.",
+}
 
 
 def routes(simulator: Simulator) -> list[Route]:
-    pages = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True)
+    async def show(request: Request) -> Response:
+        return page(rendered("phone.html", **seen(request), problem=problem_in(request.query_params)))
 
-    async def page(request: Request) -> Response:
-        chosen = normalised(request.query_params.get("phone", ""))
-        nonce = token_urlsafe(16)
-        html = pages.get_template("phone.html").render(
-            **seen(chosen), nonce=nonce, problem=request.query_params.get("problem") == "pin"
-        )
-        policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-            "connect-src 'self'; form-action 'self'; img-src data:; base-uri 'none'; frame-ancestors 'self'"
-        )
-        return Response(
-            html, media_type="text/html", headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"}
-        )
-
-    async def screen(request: Request) -> Response:
-        """Only what changes; 204 while the page shows it already."""
-        shown = seen(normalised(request.query_params.get("phone", "")))
+    async def screens(request: Request) -> Response:
+        """Only the phones; 204 while the page shows them already."""
+        shown = seen(request)
         if request.query_params.get("seen") == shown["version"]:
             return Response(status_code=204)
-        html = pages.get_template("screen.html").render(**shown)
-        return Response(
-            html, media_type="text/html", headers={"X-Version": str(shown["version"]), "Cache-Control": "no-store"}
-        )
+        return page(rendered("phone_screens.html", **shown), headers={"X-Version": str(shown["version"])})
 
     async def answer(request: Request) -> Response:
-        said = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
-        pin, back = said.get("pin", ""), {"phone": said.get("phone", "")}
-        cancelled = said.get("answer") == "cancel"
-        if not cancelled and not PIN.fullmatch(pin):
-            back["problem"] = "pin"
-        else:
-            result = 1032 if cancelled else 2001 if pin == WRONG_PIN else 0
-            # A prompt may have lapsed while the page was open; the page it returns to shows that.
-            with suppress(KeyError, AlreadyAnswered):
-                simulator.answer(said.get("checkout_id", ""), result)
-        kept = {name: value for name, value in back.items() if value}
-        return RedirectResponse(f"/_sim/phone?{urlencode(kept)}" if kept else "/_sim/phone", 303)
+        """The prompt is answered: a PIN, Cancel, or left to lapse at once."""
+        said = await form(request)
+        checkout_id, pin = said.get("checkout_id", ""), said.get("pin", "")
+        # A prompt may have lapsed while the page was open; a page says so, not an error.
+        try:
+            match said.get("answer"):
+                case "cancel":
+                    simulator.answer(checkout_id, 1032)
+                case "lapse":
+                    simulator.answer(checkout_id, 1037)
+                case _ if PIN.fullmatch(pin):
+                    simulator.enter_pin(checkout_id, pin)
+                case _:
+                    return back(said, "pin")
+        except (KeyError, AlreadyAnswered):
+            return back(said, "late")
+        return back(said)
 
-    def seen(chosen: str) -> dict[str, object]:
-        """What a phone shows now."""
+    async def pay(request: Request) -> Response:
+        """A payment from the phone's own menu."""
+        said = await form(request)
+        phone, till, amount = normalised(said.get("on", "")), said.get("till", ""), said.get("amount", "")
+        reference = said.get("account", "")
+        kind = PAYBILL if "account" in said else BUY_GOODS
+        wrong = (
+            ("number", phone),
+            ("till", SHORTCODE.fullmatch(till)),
+            ("account", kind == BUY_GOODS or reference),
+            ("amount", re.fullmatch(r"[1-9]\d{0,6}", amount)),
+            ("pin", PIN.fullmatch(said.get("pin", ""))),
+        )
+        for problem, good in wrong:
+            if not good:
+                return back(said, problem)
+        customer = simulator.subscribers.of(phone)
+        if not customer.pin_locked and not customer.right_pin(said["pin"]):
+            simulator.phones.phone(phone).change()
+            return back(said, "wrong_pin")
+        try:
+            await simulator.pay_till(till, phone, int(amount), reference, transaction_type=kind)
+        except Declined as declined:
+            return back(said, declined.code)
+        except ValueError:
+            return back(said, "till")
+        return back(said)
+
+    async def forward(request: Request) -> Response:
+        """The customer forwards a receipt to 456; the merchant is not told."""
+        said = await form(request)
+        try:
+            simulator.bank.give_back(said.get("receipt", ""), None, None, Kind.CUSTOMER_REVERSAL)
+        except NotPossible:
+            return back(said, "taken_back")
+        return back(said)
+
+    async def customer(request: Request) -> Response:
+        """What M-Pesa knows of this customer."""
+        said = await form(request)
+        phone, balance = normalised(said.get("on", "")), said.get("balance", "").replace(",", "")
+        if not phone:
+            return back(said, "number")
+        if balance and not re.fullmatch(r"\d{1,9}", balance):
+            return back(said, "amount")
+        if said.get("pin") and not PIN.fullmatch(said["pin"]):
+            return back(said, "pin")
+        known = simulator.subscribers.of(phone)
+        known.balance = int(balance) if balance else None
+        known.pin = said.get("pin") or None
+        known.active = "off" not in said
+        if "unlock" in said:
+            known.pin_locked, known.wrong_pins = False, 0
+        simulator.phones.phone(phone).change()
+        return back(said)
+
+    def seen(request: Request) -> dict[str, object]:
+        """The phones of the page, now."""
+        asked = [normalised(said) for said in request.query_params.getlist("phone")]
+        chosen = list(dict.fromkeys(number for number in asked if number))
         recent = simulator.phones.recent()
-        number = chosen or (recent[0] if recent else SANDBOX_PHONE)
-        phone = simulator.phones.seen(number)
-        now = simulator.clock.now().astimezone(EAT)
+        numbers = chosen or recent[:SHOWN] or [SANDBOX_PHONE]
+        phones = [phone_view(simulator, number) for number in numbers]
+        others = [
+            {
+                "label": readable(number),
+                "href": f"/_sim/phone?{urlencode([('phone', each) for each in (*chosen, number)])}",
+                "rings": bool(simulator.phones.seen(number).prompts),
+            }
+            for number in recent
+            if number not in numbers
+        ]
         return {
+            "phones": phones,
+            "others": others,
             "chosen": chosen,
-            "label": readable(number),
-            "version": f"{number}.{phone.version}.{sum(simulator.phones.seen(other).version for other in recent)}",
-            "prompt": prompt(phone),
-            "waiting": max(0, len(phone.prompts) - 1),
-            "inbox": [(f"{sms.at.astimezone(EAT):%H:%M}", sms.text) for sms in phone.inbox],
-            "others": [
-                {"number": other, "label": readable(other), "rings": bool(simulator.phones.seen(other).prompts)}
-                for other in recent
-                if other != number
-            ],
-            "time": f"{now:%H:%M}",
-            "wrong_pin": WRONG_PIN,
+            "back": ",".join(chosen),
+            "here": "phones",
+            "refresh": 60 if any(view["prompt"] for view in phones) else 3,
+            "version": ".".join(f"{view['number']}-{view['version']}" for view in phones) + f".{len(others)}",
         }
 
-    def prompt(phone: Phone) -> dict[str, str] | None:
-        """The oldest prompt: a phone shows one at a time."""
-        push = next(iter(phone.prompts.values()), None)
-        if push is None:
-            return None
-        words = prompt_text(push.wanted, simulator.options.name_of(push.wanted.shortcode))
-        # The currency stays on the amount's line.
-        return {"text": words.replace("KES ", "KES\N{NO-BREAK SPACE}"), "checkout_id": push.checkout_id}
-
     return [
-        Route("/_sim/phone", page, methods=["GET"]),
-        Route("/_sim/phone", answer, methods=["POST"]),
-        Route("/_sim/phone/screen", screen, methods=["GET"]),
+        Route("/_sim/phone", show, methods=["GET"]),
+        Route("/_sim/phone", ours_only(answer), methods=["POST"]),
+        Route("/_sim/phone/screens", screens, methods=["GET"]),
+        Route("/_sim/phone/pay", ours_only(pay), methods=["POST"]),
+        Route("/_sim/phone/456", ours_only(forward), methods=["POST"]),
+        Route("/_sim/phone/customer", ours_only(customer), methods=["POST"]),
     ]
+
+
+def problem_in(query: Mapping[str, str]) -> dict[str, str] | None:
+    """What the last entry on a phone got wrong, in words."""
+    said = query.get("problem", "")
+    if not re.fullmatch(r"\w{1,12}", said):
+        return None
+    words = PROBLEMS.get(said) or f"M-PESA declined the payment ({said}): {in_callback(said)}"
+    return {"on": query.get("on", ""), "says": words}
+
+
+def back(said: Mapping[str, str], problem: str = "") -> RedirectResponse:
+    """The page again, as it was chosen, at the phone that was used."""
+    number = normalised(said.get("on", ""))
+    fields = [("phone", each) for each in said.get("back", "").split(",") if normalised(each)]
+    if problem:
+        fields += [("problem", problem), ("on", number)]
+    place = f"#phone-{number}" if number else ""
+    return RedirectResponse(f"/_sim/phone?{urlencode(fields)}{place}" if fields else f"/_sim/phone{place}", 303)
 
 
 def normalised(said: str) -> str:
@@ -111,7 +188,3 @@ def normalised(said: str) -> str:
     elif len(digits) == 9:
         digits = f"254{digits}"
     return digits if PHONE.fullmatch(digits) else ""
-
-
-def readable(number: str) -> str:
-    return f"0{number[3:6]} {number[6:9]} {number[9:]}"

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kaunta.simulator.clock import EAT
-from kaunta.simulator.pushes import Kind, Payment, Push
+from kaunta.simulator.news import News
+from kaunta.simulator.pushes import BUY_GOODS, Kind, Payment, Push
 
 #: The PIN that is wrong on every simulated phone; any other four digits are right.
 WRONG_PIN = "0000"
@@ -28,35 +29,41 @@ class Phone:
     prompts: dict[str, Push] = field(default_factory=dict)
     inbox: deque[Sms] = field(default_factory=lambda: deque(maxlen=INBOX))
     version: int = 0
+    news: News = field(default_factory=News)
 
     def ring(self, push: Push) -> None:
         push.ringing = True
         self.prompts[push.checkout_id] = push
-        self.version += 1
+        self.change()
 
     def silence(self, push: Push) -> None:
         """The prompt disappears."""
         push.ringing = False
         if self.prompts.pop(push.checkout_id, None) is not None:
-            self.version += 1
+            self.change()
 
     def receive(self, at: datetime, text: str) -> None:
         self.inbox.appendleft(Sms(at, text))
+        self.change()
+
+    def change(self) -> None:
         self.version += 1
+        self.news.tell()
 
 
 class Phones:
     """All phones that something has happened to, the longest untouched forgotten first."""
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, news: News | None = None) -> None:
         self.keep = keep
+        self.news = news or News()
         self.known: OrderedDict[str, Phone] = OrderedDict()
 
     def phone(self, number: str) -> Phone:
         """The phone of a number, which exists from the moment somebody calls it."""
         phone = self.known.get(number)
         if phone is None:
-            phone = self.known[number] = Phone(number)
+            phone = self.known[number] = Phone(number, news=self.news)
             if len(self.known) > self.keep:
                 self.known.popitem(last=False)
         else:
@@ -76,7 +83,10 @@ def receipt_sms(payment: Payment, business: str) -> str:
     local = payment.at.astimezone(EAT)
     when = f"{local.day}/{local.month}/{local:%y} at {local:%I:%M %p}".replace(" at 0", " at ")
     money = f"Ksh{payment.amount:,}.00"
-    if payment.kind is Kind.TILL or not payment.reference:
+    if payment.kind in (Kind.REVERSAL, Kind.CUSTOMER_REVERSAL):
+        given_back = f"Transaction {payment.reverses} of {business} has been reversed on {when}"
+        return f"{payment.receipt} Confirmed. {given_back}, and {money} is credited to your M-PESA account."
+    if payment.transaction_type == BUY_GOODS or not payment.reference:
         return f"{payment.receipt} Confirmed. {money} paid to {business} on {when}."
     return f"{payment.receipt} Confirmed. {money} sent to {business} for account {payment.reference} on {when}."
 

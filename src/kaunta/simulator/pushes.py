@@ -24,13 +24,25 @@ class Wanted:
 
 
 class Kind(StrEnum):
+    """How money moved."""
+
     STK = "stk"
-    TILL = "till"
+    TILL = "till"  # the customer paid the till or paybill from the phone's own menu
+    REVERSAL = "reversal"  # the business gave it back, by the API
+    CUSTOMER_REVERSAL = "customer_reversal"  # the customer had it taken back, by forwarding the SMS to 456
+    WITHDRAWAL = "withdrawal"  # the business moved it out
+
+
+PAYBILL, BUY_GOODS = "CustomerPayBillOnline", "CustomerBuyGoodsOnline"
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money that moved: the simulator's own truth. `checkout_id` is None for money paid straight to the till."""
+    """Money that moved: the simulator's own truth. Shillings, the fee in cents.
+
+    `checkout_id` is None for money that no push asked for; `shortcode` is the business, `payee` what the customer paid
+    to (its till, where it has one); `reverses` names the receipt that is given back.
+    """
 
     receipt: str
     amount: int
@@ -40,6 +52,10 @@ class Payment:
     at: datetime
     kind: Kind
     checkout_id: str | None = None
+    payee: str = ""
+    transaction_type: str = PAYBILL
+    reverses: str | None = None
+    fee_cents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Message:
-    """A callback that left, or tried to."""
+    """A message to a merchant that left, or tried to. `checkout_id`: what it is about, and its lane of the agenda."""
 
     id: str
     checkout_id: str
@@ -61,6 +77,8 @@ class Message:
     headers: dict[str, str]
     body: bytes
     attempts: list[Attempt] = field(default_factory=list)
+    kind: str = "stk"
+    phone: str = ""
 
 
 @dataclass(slots=True)

@@ -57,6 +57,8 @@ class Callback:
     masked_phone: bool = False
     #: Bytes of an item nobody asked for.
     padding: int = 0
+    #: Bytes of the whole body, which such an item fills up to them; 0: as long as it comes.
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Scenario:
     #: Shillings the customer is charged beside what was asked.
     amount_off_by: int = 0
     callbacks: tuple[Callback, ...] = (Callback(),)
+    #: Seconds from the outcome to the C2B confirmation, where URLs are registered; None: it is lost.
+    confirms_after: float | None = 1.0
     query: Query = field(default_factory=Query)
 
     def taken(self, amount: int) -> int:

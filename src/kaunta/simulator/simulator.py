@@ -5,29 +5,43 @@ itself except through the agenda, so with a manual clock (or `settle()`) the ord
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from kaunta.simulator import callbacks, checks
+from kaunta.simulator import callbacks
 from kaunta.simulator.agenda import Agenda
+from kaunta.simulator.bank import Bank
+from kaunta.simulator.calls import Calls
 from kaunta.simulator.catalogue import scenario_named
 from kaunta.simulator.choosing import Choice
 from kaunta.simulator.clock import SimulatedTime
 from kaunta.simulator.courier import Courier, HttpCourier
+from kaunta.simulator.direct import DirectPayments
+from kaunta.simulator.exchanges import Exchanges
 from kaunta.simulator.faults import Faults
 from kaunta.simulator.identifiers import Identifiers
+from kaunta.simulator.initiators import Initiators
+from kaunta.simulator.ledger import Ledger
+from kaunta.simulator.merchants import Merchants
+from kaunta.simulator.news import News
 from kaunta.simulator.options import SimulatorOptions
-from kaunta.simulator.phones import FAILURE_SMS, Phone, Phones, receipt_sms
-from kaunta.simulator.pushes import Attempt, Kind, Message, Payment, Push, Wanted
+from kaunta.simulator.outbox import Outbox
+from kaunta.simulator.phones import FAILURE_SMS, Phone, Phones
+from kaunta.simulator.pushes import BUY_GOODS, PAYBILL, Attempt, Kind, Message, Payment, Push, Wanted
 from kaunta.simulator.replies import REPLIES, Refused
 from kaunta.simulator.scenarios import Callback, Receipt, Scenario
+from kaunta.simulator.subscribers import Subscribers
 from kaunta.simulator.tokens import Tokens
 
 #: The result of a prompt that lapsed untouched.
 LAPSED = "1037"
+#: Failures after the customer agreed, which M-Pesa's books keep as failed rows.
+IN_THE_BOOKS = ("1", "4", "8", "17", "2001", "8006")
 
 
 class Door(Protocol):
@@ -55,12 +69,21 @@ class Simulator:
         self.choice = Choice(self.options)
         self.clock = clock or SimulatedTime(self.options.clock_factor)
         self.courier: Courier = courier or HttpCourier()
+        self.news = News()
         self.agenda = Agenda(self.clock)
+        self.exchanges = Exchanges(self.options.keep_exchanges, self.news)
+        self.outbox = Outbox(self.courier, self.agenda, self.exchanges, self.options)
         self.identifiers = Identifiers(self.options.seed)
         self.faults = Faults()
-        self.phones = Phones(self.options.keep)
+        self.phones = Phones(self.options.keep, self.news)
+        self.subscribers = Subscribers(self.options, self.clock)
+        self.merchants = Merchants(self.options)
+        self.initiators = Initiators(self.options)
         self.pushes: OrderedDict[str, Push] = OrderedDict()
-        self.ledger: deque[Payment] = deque(maxlen=self.options.keep)
+        self.ledger = Ledger(self.options.keep)
+        self.direct = DirectPayments(self)
+        self.bank = Bank(self)
+        self.calls = Calls(self)
         self.door: Door | None = None
         self.tokens = Tokens(self.clock, self.identifiers, self.options.token_life, self.options.keep)
 
@@ -96,9 +119,25 @@ class Simulator:
         self.decide(push, str(result))
         return push
 
-    def pay_till(self, till: str, phone: str, amount: int, reference: str = "") -> Payment:
-        """A customer pays the till or paybill from the phone's own menu, without a push."""
-        return self.collect(Kind.TILL, till, phone, amount, reference, None)
+    def enter_pin(self, checkout_id: str, pin: str) -> Push:
+        """The customer enters a PIN: the right one pays, a wrong one fails, the third wrong one locks it.
+
+        Raises what `answer` raises.
+        """
+        push = self.pushes[checkout_id]
+        if push.result is not None:
+            raise AlreadyAnswered
+        customer = self.subscribers.of(push.wanted.phone)
+        return self.answer(checkout_id, 0 if customer.right_pin(pin) else 8006 if customer.pin_locked else 2001)
+
+    async def pay_till(
+        self, till: str, phone: str, amount: int, reference: str = "", *, transaction_type: str | None = None
+    ) -> Payment:
+        """A customer pays the till or paybill from the phone's own menu, without a push.
+
+        Raises `Declined` where the merchant's validation or the customer's balance stands against it.
+        """
+        return await self.direct.pay(till, phone, amount, reference, transaction_type)
 
     async def settle(self, checkout_id: str | None = None) -> None:
         """Lets everything that is still to happen (to one push, or to all) happen now, in order."""
@@ -108,17 +147,13 @@ class Simulator:
         """Lets `seconds` of policy pass at once."""
         await self.agenda.advance(seconds)
 
-    def message(self, message_id: str) -> Message:
-        """A callback that was sent; raises KeyError."""
-        push = self.pushes[message_id.rpartition(".")[0]]
-        for message in push.messages:
-            if message.id == message_id:
-                return message
-        raise KeyError(message_id)
+    def speed(self, factor: float) -> None:
+        """From now `factor` seconds of policy pass in a real one; what is to come comes so much sooner or later."""
+        self.agenda.speed(factor)
 
     async def resend(self, message_id: str) -> Attempt:
-        """The same bytes to the same address once more, at once."""
-        return await self.deliver(self.message(message_id))
+        """The same bytes to the same address once more, at once; raises KeyError."""
+        return await self.outbox.resend(message_id)
 
     # The way of a push
 
@@ -127,11 +162,16 @@ class Simulator:
         scenario = self.choice.scenario_for(wanted)
         if scenario.accepts and self.options.locks_subscribers and self.phones.seen(wanted.phone).prompts:
             raise Refused(REPLIES["subscriber_locked"])
+        code = self.subscribers.before_ringing(wanted.phone, wanted.amount)
+        if code is not None and scenario.accepts and scenario.result in (None, "0"):
+            return replace(scenario, result=code, delay=2.0, rings=False, callbacks=(Callback(),))
         return scenario
 
     def accept(self, wanted: Wanted, scenario: Scenario) -> Push:
         """Safaricom takes the push on: from here on money may move, whatever the caller gets to hear."""
         now = self.clock.now()
+        if wanted.transaction_type == BUY_GOODS:
+            self.merchants.learn(wanted.shortcode, wanted.party_b)
         push = Push(
             checkout_id=self.identifiers.checkout_id(now, wanted.phone),
             merchant_id=self.identifiers.request_id(),
@@ -167,36 +207,44 @@ class Simulator:
         if push.outcome is not None:
             push.outcome.dropped = True
         push.result, push.decided_at = result, self.clock.now()
+        if result == "0":
+            wanted = push.wanted
+            taken = push.scenario.taken(wanted.amount)
+            push.result = self.bank.refusal(wanted.phone, payee_of(wanted), taken) or result
         phone = self.phone_of(push)
         phone.silence(push)
-        if result == "0":
+        if push.result == "0":
             self.charge(push)
-        elif result in FAILURE_SMS and push.scenario.rings:
-            phone.receive(push.decided_at, FAILURE_SMS[result])
+        else:
+            self.fail(push, phone, push.decided_at)
         for callback in push.scenario.callbacks:
             self.agenda.add(callback.after, push.checkout_id, partial(self.call_back, push, callback))
 
+    def fail(self, push: Push, phone: Phone, now: datetime) -> None:
+        """Nothing is paid. Where the customer had agreed, M-Pesa's books have a failed row of it."""
+        wanted, result = push.wanted, push.result or ""
+        if push.scenario.rings and result in FAILURE_SMS:
+            phone.receive(now, FAILURE_SMS[result])
+        if result in IN_THE_BOOKS:
+            self.bank.refuse(
+                payee_of(wanted), wanted.phone, wanted.amount, wanted.reference, wanted.transaction_type, result
+            )
+
     def charge(self, push: Push) -> Payment:
         wanted = push.wanted
-        payment = self.collect(
+        payment = self.bank.collect(
             Kind.STK,
-            wanted.shortcode,
+            payee_of(wanted),
             wanted.phone,
             push.scenario.taken(wanted.amount),
-            wanted.reference if wanted.transaction_type == checks.TYPES[0] else "",
-            push.checkout_id,
+            wanted.reference if wanted.transaction_type == PAYBILL else "",
+            wanted.transaction_type,
+            shortcode=wanted.shortcode,
+            checkout_id=push.checkout_id,
         )
         push.payments.append(payment)
-        return payment
-
-    def collect(
-        self, kind: Kind, shortcode: str, phone: str, amount: int, reference: str, checkout_id: str | None
-    ) -> Payment:
-        """Money moves: the ledger and the customer's phone know."""
-        now = self.clock.now()
-        payment = Payment(self.identifiers.receipt(now), amount, phone, shortcode, reference, now, kind, checkout_id)
-        self.ledger.append(payment)
-        self.phones.phone(phone).receive(now, receipt_sms(payment, self.options.name_of(shortcode)))
+        if push.scenario.confirms_after is not None:
+            self.direct.confirm(payment, push.scenario.confirms_after)
         return payment
 
     def phone_of(self, push: Push) -> Phone:
@@ -205,11 +253,7 @@ class Simulator:
     # Callbacks
 
     async def call_back(self, push: Push, callback: Callback) -> None:
-        message = self.compose(push, callback)
-        if callback.copies == 1:
-            await self.attempt(message, self.options.callback_retries)
-        else:
-            await asyncio.gather(*(self.deliver(message) for _ in range(callback.copies)))
+        await self.outbox.send(self.compose(push, callback), callback.copies)
 
     def compose(self, push: Push, callback: Callback) -> Message:
         payment = push.payments[0] if push.payments else None
@@ -221,23 +265,10 @@ class Simulator:
             url=push.wanted.callback_url,
             headers=callbacks.headers(push),
             body=callbacks.body(push, callback, payment),
+            phone=push.wanted.phone,
         )
         push.messages.append(message)
         return message
-
-    async def attempt(self, message: Message, retries: int) -> None:
-        """Delivers, and tries again later if the merchant did not take it and retries are configured."""
-        attempt = await self.deliver(message)
-        if retries > 0 and not (attempt.status is not None and attempt.status < 300):
-            again = partial(self.attempt, message, retries - 1)
-            self.agenda.add(self.options.callback_retry_after, message.checkout_id, again)
-
-    async def deliver(self, message: Message) -> Attempt:
-        at = self.clock.now()
-        outcome = await self.courier.deliver(message, self.options.callback_timeout)
-        attempt = Attempt(at, outcome) if isinstance(outcome, int) else Attempt(at, None, outcome)
-        message.attempts.append(attempt)
-        return attempt
 
     # STK query
 
@@ -250,3 +281,8 @@ class Simulator:
         if push.result is None or plan.stuck:
             return plan.pending
         return plan.final or push.result
+
+
+def payee_of(wanted: Wanted) -> str:
+    """What the customer pays to: a till's own number, a paybill's shortcode."""
+    return wanted.party_b if wanted.transaction_type == BUY_GOODS else wanted.shortcode

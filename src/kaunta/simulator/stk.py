@@ -26,6 +26,7 @@ def routes(gateway: Gateway) -> list[Route]:
         if not scenario.accepts:
             raise Refused(REPLIES[scenario.answer])
         taken = simulator.accept(wanted, scenario)
+        gateway.verdict(request, f"taken on ({scenario.name})", taken.checkout_id)
         if scenario.callbacks_first:
             await simulator.settle(taken.checkout_id)
         if scenario.answer_after:
@@ -39,6 +40,7 @@ def routes(gateway: Gateway) -> list[Route]:
         spend_budget()
         asked = find(document)
         heard = simulator.heard(asked)
+        gateway.verdict(request, f"told {heard}", asked.checkout_id)
         if heard in REPLIES:
             raise Refused(REPLIES[heard])
         return as_json(query_answer(asked, heard))

@@ -9,6 +9,9 @@ STILL_PROCESSING = "The transaction is still under processing"
 #: The ResponseDescription of a query, spelled as it is on the wire.
 QUERY_ACCEPTED = "The service request has been accepted successsfully"
 PUSH_ACCEPTED = "Success. Request accepted for processing"
+#: The acknowledgement of a call whose result comes later; the balance's has no full stop.
+CALL_ACCEPTED = "Accept the service request successfully."
+BALANCE_ACCEPTED = "Accept the service request successfully"
 
 IN_CALLBACK = {
     "0": PAID,
@@ -48,3 +51,24 @@ def in_callback(code: str) -> str:
 
 def in_query(code: str) -> str:
     return IN_QUERY.get(code) or in_callback(code)
+
+
+#: The results of status, reversal and balance calls. 2006 and 2028 have no published text of these APIs.
+IN_RESULT = {
+    "1": "The balance is insufficient for the transaction.",
+    "17": "Rule limited.",
+    "21": "The initiator is not allowed to initiate this request.",
+    "2001": "The initiator information is invalid.",
+    "2006": "Declined due to account rule.",
+    "2028": "The request is not permitted according to product assignment.",
+    "2032": "The transaction receipt number does not exist.",
+    "R000001": "The transaction has already been reversed.",
+    "R000002": "The OriginalTransactionID is invalid.",
+}
+
+
+def in_result(code: str, api: str) -> str:
+    """The balance's success has no full stop."""
+    if code == "0":
+        return PAID.removesuffix(".") if api == "balance" else PAID
+    return IN_RESULT.get(code) or in_callback(code)

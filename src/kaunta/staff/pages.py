@@ -26,6 +26,10 @@ TYPES = {"staff.css": "text/css; charset=utf-8", "live.js": "text/javascript; ch
 PLACES = (
     ("Board", "/staff", May.SERVE),
     ("Payments", "/staff/payments", May.SERVE),
+    ("Receipts", "/staff/receipts", May.SERVE),
+    ("Refunds", "/staff/refunds", May.REFUND),
+    ("Statements", "/staff/statements", May.CLOSE_DAY),
+    ("Day", "/staff/day", May.CLOSE_DAY),
     ("Tables", "/staff/tables", May.MENU),
     ("People", "/staff/people", May.PEOPLE),
 )
@@ -113,7 +117,8 @@ def counter_page(
         bar=seat.bar if seat else None,
         places=[(words, path) for words, path, what in PLACES if seat and seat.may(what)],
         here=request.url.path,
-        environment=environment,
+        # Test mode shows on every page of the bar, and a payment's page says which kind the payment was.
+        environment=environment or (seat.bar.environment if seat else None),
         version=tag,
         live="/staff/events" if live else "",
         asset=asset,

@@ -99,11 +99,12 @@ async def staff_session(session: Annotated[StaffSession, Depends(person)]) -> Se
     return Seat(session, session.current)
 
 
-async def form_of(request: Request, session: StaffSession) -> FormData:
+async def form_of(request: Request, session: StaffSession, *, files: int = 0) -> FormData:
     """The posted form, with the session's own token in it. Raises `StaleForm`."""
-    form = await request.form(max_files=0)
+    form = await request.form(max_files=files)
     token = form.get("csrf")
     if not isinstance(token, str) or not hmac.compare_digest(token.encode(), session.csrf.encode()):
+        await form.close()
         raise StaleForm
     return form
 

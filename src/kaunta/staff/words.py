@@ -23,12 +23,30 @@ PROBLEMS = {
     "no_receipt": "Paid, but without an M-Pesa code yet",
     "overpaid": "More came than was asked for",
     "push_refused": "Safaricom refuses our payment requests",
+    "given_back_too_much": "More went back than was received",
+    "not_on_statement": "Money we have booked is not on the statement",
+    "receipt_amount_differs": "M-Pesa gives two amounts for one code",
+    "receipt_not_whole": "Money came with cents: book it by hand",
     "receipt_of_another": "An M-Pesa code belongs to another payment",
+    "receipt_unmatched": "Money that is on no tab",
+    "refund_failed": "Money could not be given back",
+    "refund_unknown": "We do not know whether money was given back",
+    "refund_waits": "A refund waits for a second person",
+    "reversal_without_receipt": "Money went back that we never saw come",
+    "reversed_by_customer": "The payer took the money back",
+    "statement_line_not_placed": "A line of a statement could not be placed",
     "success_without_receipt": "M-Pesa says paid, but gives no code",
     "underpaid": "Less came than was asked for",
     "unknown_payment": "We do not know yet whether this was paid",
     "unknown_result": "M-Pesa answered with a code that nobody knows",
 }
+
+#: Kinds that are mended on the page of the receipt they name, and those whose subject is a refund.
+ABOUT_RECEIPTS = frozenset({
+    "closed_tab", "duplicate", "given_back_too_much", "not_on_statement", "overpaid", "receipt_amount_differs",
+    "receipt_unmatched", "reversed_by_customer",
+})  # fmt: skip
+ABOUT_REFUNDS = frozenset({"refund_contradicted", "refund_failed", "refund_unknown", "refund_waits"})
 
 #: Details of a problem that are sentences for people.
 TELLING = ("reason", "message")
@@ -36,19 +54,28 @@ TELLING = ("reason", "message")
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """A line of the needs-attention strip; `payment` is the id of the payment it is about."""
+    """A line of the needs-attention strip; `page` leads to what it is about, where it has a page of its own."""
 
     words: str
     detail: str
     at: datetime
-    payment: UUID | None
+    page: str | None
 
 
 def attention(problem: OpenProblem, bar_id: UUID) -> Attention:
     words = PROBLEMS.get(problem.kind) or problem.kind.replace("_", " ").capitalize()
     detail = next((str(problem.detail[name]) for name in TELLING if problem.detail.get(name)), "")
-    subject = uuid_of(problem.subject)
-    return Attention(words, detail, problem.opened_at, subject if subject != bar_id else None)
+    return Attention(words, detail, problem.opened_at, page_of(problem, bar_id))
+
+
+def page_of(problem: OpenProblem, bar_id: UUID) -> str | None:
+    """Where a person can do something about a problem."""
+    subject, receipt = uuid_of(problem.subject), problem.detail.get("receipt")
+    if problem.kind in ABOUT_RECEIPTS and isinstance(receipt, str):
+        return f"/staff/receipts/{receipt}"
+    if subject is None or subject == bar_id:
+        return None
+    return f"/staff/{'refunds' if problem.kind in ABOUT_REFUNDS else 'payments'}/{subject}"
 
 
 def cause(p: PaymentView) -> str:

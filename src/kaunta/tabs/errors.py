@@ -1,6 +1,6 @@
 """What can be wrong with an order or a tab."""
 
-from kaunta.core.errors import BadRequest, Conflict, NotFound
+from kaunta.core.errors import BadRequest, Conflict, KauntaError, NotFound
 
 
 class TabNotFound(NotFound):
@@ -44,3 +44,43 @@ class AmountRefused(BadRequest):
 
     status = 422
     code = "amount_refused"
+
+
+class JoinRefused(BadRequest):
+    """No open tab at this table has this code."""
+
+    status = 422
+    code = "join_refused"
+
+
+class JoinNeedsMore(BadRequest):
+    """Four digits are not enough at this table now: type the eight that the first phone shows."""
+
+    status = 422
+    code = "join_needs_more"
+
+
+class JoinTooOften(KauntaError):
+    """Too many wrong codes from this phone. Wait a little, or ask staff."""
+
+    status = 429
+    code = "join_too_often"
+
+
+class SplitRefused(BadRequest):
+    """A tab is shared between 2 and 30 people, and each pays at least one shilling."""
+
+    status = 422
+    code = "split_refused"
+
+
+class TableNotFound(NotFound):
+    """This table does not exist."""
+
+    code = "table_not_found"
+
+
+class TableLabelRefused(BadRequest):
+    """Give the table a short name of letters and digits, like Table 7."""
+
+    code = "table_label_refused"

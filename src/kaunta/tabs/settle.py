@@ -99,8 +99,11 @@ async def reverse(
     ledger_id: UUID,
     amount: int,
     environment: str,
-    transaction_id: UUID,
+    transaction_id: UUID | None,
     reason: str,
+    *,
+    claim_id: UUID | None = None,
+    by: str = "safaricom",
 ) -> None:
     """Take an M-Pesa credit back by a row of its own (`amount` below zero), in the caller's transaction."""
     await queries.insert_ledger_row(
@@ -111,13 +114,56 @@ async def reverse(
         "reversal",
         "mpesa",
         amount,
-        "safaricom",
+        by,
         rt.clock.now(),
         environment=environment,
         transaction_id=transaction_id,
         corrects=ledger_id,
         reason=reason,
+        claim_id=claim_id,
     )
+
+
+async def credit_on_claim(
+    db: Connection, rt: Runtime, bar_id: UUID, tab_id: UUID, environment: str, amount: int, claim_id: UUID, by: str
+) -> UUID:
+    """Credit a tab because somebody said that a proven receipt is its money; under the tab's lock. The row's id.
+
+    The receipt stays out of the row: Safaricom's proof for a payment must find its place free.
+    """
+    ledger_id = rt.entropy.uuid()
+    await queries.insert_ledger_row(
+        db, ledger_id, bar_id, tab_id, "payment", "mpesa", amount, by, rt.clock.now(), environment=environment,
+        claim_id=claim_id,
+    )  # fmt: skip
+    return ledger_id
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Money of an M-Pesa credit (`ledger_id`) that went back. `key` makes it one row, however often it is told."""
+
+    bar_id: UUID
+    tab_id: UUID
+    ledger_id: UUID
+    environment: str
+    amount: int
+    receipt: str | None
+    transaction_id: UUID | None
+    claim_id: UUID | None
+    reason: str
+    key: str
+
+
+async def give_back(db: Connection, rt: Runtime, back: GivenBack, by: str) -> None:
+    """A refund's row in the ledger, in the caller's transaction and under the tab's lock."""
+    if await queries.ledger_row_by_key(db, back.tab_id, back.key):
+        return
+    await queries.insert_ledger_row(
+        db, rt.entropy.uuid(), back.bar_id, back.tab_id, "refund", "mpesa", -back.amount, by, rt.clock.now(),
+        environment=back.environment, transaction_id=back.transaction_id, receipt=back.receipt,
+        corrects=back.ledger_id, reason=back.reason, key=back.key, claim_id=back.claim_id,
+    )  # fmt: skip
 
 
 async def close_if_settled(db: Connection, rt: Runtime, tab_id: UUID) -> None:
@@ -164,3 +210,13 @@ async def record_payment(
         await close_if_settled(db, rt, tab_id)
     rt.live.hint(f"bar:{bar_id}", f"tab:{tab_id}")
     return ledger_id
+
+
+async def write_off(
+    db: Connection, rt: Runtime, bar_id: UUID, tab_id: UUID, amount: int, *, reason: str, by: str
+) -> None:
+    """Lower what is owed without money, in the caller's transaction and under the tab's lock."""
+    await queries.insert_ledger_row(
+        db, rt.entropy.uuid(), bar_id, tab_id, "write_off", None, amount, by, rt.clock.now(), reason=reason
+    )
+    await audit(db, rt.clock, by, "payment.written_off", "tab", tab_id, bar_id=bar_id, reason=reason, amount=amount)

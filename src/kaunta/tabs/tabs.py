@@ -8,6 +8,9 @@ from kaunta.core.runtime import Runtime
 from kaunta.tabs import queries
 from kaunta.tabs.errors import TabClosed, TabNotFound, TabNotSettled
 
+#: Draws for a code of its own: with hundreds of open tabs the first one is nearly always free.
+CODES_TRIED = 20
+
 
 async def new_tab(db: Connection, rt: Runtime, bar_id: UUID, table_id: UUID | None, opened_by: str) -> tuple[UUID, str]:
     """Open a tab in the caller's transaction: (id, the guest's reference). Locks the bar, before any tab."""
@@ -15,8 +18,19 @@ async def new_tab(db: Connection, rt: Runtime, bar_id: UUID, table_id: UUID | No
     if number is None:
         raise TabNotFound("This bar takes no orders.")
     tab_id, ref = rt.entropy.uuid(), rt.entropy.ref()
-    await queries.insert_tab(db, tab_id, bar_id, number, ref, table_id, rt.entropy.digits(4), opened_by, rt.clock.now())
+    code = await free_join_code(db, rt, bar_id)
+    await queries.insert_tab(db, tab_id, bar_id, number, ref, table_id, code, opened_by, rt.clock.now())
     return tab_id, ref
+
+
+async def free_join_code(db: Connection, rt: Runtime, bar_id: UUID) -> str:
+    """Four digits that no other open tab of the bar has. The bar is locked."""
+    for _ in range(CODES_TRIED):
+        code = rt.entropy.digits(4)
+        if not await queries.join_code_taken(db, bar_id, code):
+            return code
+    # Thousands of tabs are open: two with one code are told apart by the table they are at.
+    return code
 
 
 async def open_tab(rt: Runtime, bar_id: UUID, table_id: UUID | None, account_id: UUID) -> UUID:

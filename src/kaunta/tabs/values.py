@@ -68,7 +68,10 @@ class TabView:
     bar_id: UUID
     number: int
     status: TabStatus
+    table_id: UUID | None
     table_label: str | None
+    #: What the table's card says now; a lost card is replaced by one with another code.
+    table_code: str | None
     join_code: str
     opened_at: datetime
     ordered: int
@@ -81,6 +84,15 @@ class TabView:
     def balance(self) -> int:
         """What is still owed; below zero, what was paid too much."""
         return self.ordered - self.paid
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A tab that its guests share between `people`; `total` was free to pay and `ordered` ordered at that moment."""
+
+    people: int
+    total: int
+    ordered: int
 
 
 @dataclass(frozen=True, slots=True)

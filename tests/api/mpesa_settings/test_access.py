@@ -31,6 +31,7 @@ async def test_each_role_may_what_it_may(
     only_owners = 200 if role == "owner" else 403
     before = await plot.snapshot()
     assert (await office.save(mpesa_passkey="a-passkey-0123"))[0] == only_owners
+    assert (await office.save(mpesa_passkey="a-passkey-0123", store_only=True))[0] == only_owners
     assert (await office.save(mpesa_environment="production", confirm_production="600000"))[0] == only_owners
     assert (await office.save(path=f"{PATH}/test"))[0] == only_owners
     assert (await plot.snapshot() == before) is (role != "owner")

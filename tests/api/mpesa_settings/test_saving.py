@@ -139,7 +139,7 @@ async def test_every_change_is_on_the_record_without_a_secret(
         f"staff:{bar.owner.account_id}",
     )
     assert [row["action"] for row in rows] == [
-        "signed_in", "credentials.stored", "mpesa.on", "mpesa.off", "credentials.tested",
+        "signed_in", "credentials.stored", "mpesa.on", "mpesa.off", "credentials.opened", "credentials.tested",
     ]  # fmt: skip
     everything = repr(rows)
     assert not [secret for secret in secrets if secret in everything]

@@ -85,13 +85,14 @@ class MembershipRow:
     bar_slug: str
     bar_name: str
     role: str
+    environment: str
 
 
 async def memberships(db: Connection, account_id: UUID) -> list[MembershipRow]:
     """The bars an account works at."""
     rows = await db.fetch(
         """
-        select m.bar_id, b.slug as bar_slug, b.name as bar_name, m.role
+        select m.bar_id, b.slug as bar_slug, b.name as bar_name, m.role, b.mpesa_environment as environment
         from bar_members m join bars b on b.id = m.bar_id where m.account_id = $1 and b.active order by b.name
         """,
         account_id,

@@ -79,20 +79,20 @@ async def history_totals(db: Connection, bar_id: UUID, wanted: Wanted) -> Totals
     """Sums of the newest COUNTED payments of the set; one more is counted where there are more."""
     row = await db.fetchrow(
         f"""
-        select count(*)::int as payments, count(*) filter (where f.place <= {COUNTED} and f.paid)::int as paid,
-               coalesce(sum(f.received) filter (where f.place <= {COUNTED}), 0)::bigint as received,
-               coalesce(sum(f.refunded) filter (where f.place <= {COUNTED}), 0)::bigint as refunded
+        select count(*)::int as payments, count(*) filter (where f.place <= $12 and f.paid)::int as paid,
+               coalesce(sum(f.received) filter (where f.place <= $12), 0)::bigint as received,
+               coalesce(sum(f.refunded) filter (where f.place <= $12), 0)::bigint as refunded
         from (
             select row_number() over (order by p.created_at desc, p.id desc) as place,
                    p.status = 'completed' as paid, coalesce(p.amount_received, 0) as received,
                    (select coalesce(-sum(l.amount), 0) from tab_payments l
                     where l.transaction_id = p.id and l.kind = 'refund') as refunded
             from mpesa_transactions p where {MATCHES}
-            order by p.created_at desc, p.id desc limit {COUNTED} + 1
+            order by p.created_at desc, p.id desc limit $12 + 1
         ) f
         """,
         bar_id, wanted.ids, wanted.statuses, wanted.since, wanted.until, wanted.least, wanted.most,
-        wanted.environment, wanted.irregular, wanted.codes, wanted.confirmed_by,
+        wanted.environment, wanted.irregular, wanted.codes, wanted.confirmed_by, COUNTED,
     )  # fmt: skip
     return Totals(**dict(row or {}))
 

@@ -38,7 +38,10 @@ PAYMENT = """
            (select coalesce(sum(o.total), 0)::int from tab_orders o where o.tab_id = t.id and o.status = 'confirmed')
            - (select coalesce(sum(l.amount), 0)::int from tab_payments l where l.tab_id = t.id) as tab_balance,
            p.reference, p.receipt_ref, p.status::text as status, p.irregularities, p.amount,
-           p.amount_received as received, p.phone_enc, p.receipt, p.transaction_date, p.result_code, p.result_desc,
+           p.amount_received as received, p.phone_enc,
+           coalesce(p.receipt, (select r.receipt from mpesa_receipts r join tab_payments l on l.id = r.ledger_id
+                                where r.transaction_id = p.id and l.receipt is null limit 1)) as receipt,
+           p.transaction_date, p.result_code, p.result_desc,
            p.failure_reason, p.created_at, p.push_started_at, p.sent_at, p.settled_at, p.updated_at, p.environment,
            p.retry_of, p.checkout_request_id_enc, n.tried, n.alike, n.fruitless
     from mpesa_transactions p join bars b on b.id = p.bar_id join tabs t on t.id = p.tab_id

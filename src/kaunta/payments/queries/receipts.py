@@ -157,6 +157,12 @@ class Claim:
     #: What is left of its credit after refunds.
     amount: int
     reversible: bool
+    #: Nobody's word: the receipt only fitted a payment that Safaricom itself had called paid.
+    fitted: bool
+
+
+#: Who "claims" a receipt that fits a payment by amount and time.
+FIT = "fit"
 
 
 async def claims_of_others(db: Connection, environment: str, receipt: str, transaction_id: UUID) -> list[Claim]:
@@ -167,7 +173,8 @@ async def claims_of_others(db: Connection, environment: str, receipt: str, trans
                p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
                            where x.corrects = p.id) as amount,
                p.receipt is null and not exists (
-                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible
+                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
+               c.claimed_by = 'fit' as fitted
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
         where c.receipt = $2 and c.status = 'matched' and c.transaction_id is distinct from $3
           and p.environment = $1
@@ -229,7 +236,7 @@ async def believed(db: Connection, environment: str, bar_id: UUID, receipt: str)
         select c.transaction_id, c.tab_id, c.ledger_id, p.amount
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
         where c.receipt = $3 and c.bar_id = $2 and c.status = 'matched' and p.environment = $1 and p.receipt is null
-          and c.transaction_id is not null
+          and c.transaction_id is not null and c.claimed_by <> 'fit'
           and not exists (select from mpesa_receipts r where r.ledger_id = p.id)
           and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal') limit 2
         """,
@@ -246,7 +253,8 @@ async def claim_of_credit(db: Connection, ledger_id: UUID) -> Claim | None:
                p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
                            where x.corrects = p.id) as amount,
                p.receipt is null and not exists (
-                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible
+                   select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
+               c.claimed_by = 'fit' as fitted
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
         where c.ledger_id = $1 and c.status = 'matched' for update of c
         """,

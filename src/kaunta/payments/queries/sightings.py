@@ -40,6 +40,9 @@ async def receiptless_fits(
           and $4::timestamptz between t.push_started_at - $5::interval
                                   and coalesce(t.sent_at, t.push_started_at) + $5::interval
           and not exists (select from mpesa_receipts r where r.transaction_id = t.id)
+          -- One that was credited for another code has its own.
+          and not exists (select from receipt_claims c where c.transaction_id = t.id and c.status = 'matched'
+                                                        and c.ledger_id is not null)
         order by t.push_started_at limit 2
         """,
         environment, shortcode, amount, at, apart,
@@ -222,6 +225,12 @@ async def known(db: Connection, environment: str, receipts: list[str]) -> dict[s
         environment, receipts,
     )  # fmt: skip
     return {row["receipt"]: Known(**row) for row in rows}
+
+
+async def channels_of(db: Connection, receipt_id: UUID) -> set[str]:
+    """Where a receipt was seen."""
+    rows = await db.fetch("select distinct channel from mpesa_receipt_sightings where receipt_id = $1", receipt_id)
+    return {row["channel"] for row in rows}
 
 
 async def seen_on(db: Connection, receipt_ids: list[UUID], bar_id: UUID, channel: str, at: datetime) -> None:

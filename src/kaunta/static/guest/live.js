@@ -2,7 +2,7 @@
 // A failed read changes nothing but the offline line: a network error is no news about money.
 (()=>{
 let d=document,$=i=>d.getElementById(i),live=()=>$('live').dataset,born=Date.now(),next=born+4e3,bad=0,busy=0,
-es=new EventSource(location.pathname+'/events?v='+live().v),
+es=self.EventSource?new EventSource(location.pathname+'/events?v='+live().v):{},
 ask=()=>{
 if(busy++)return;
 fetch('',{headers:{'X-Fragment':'main','If-None-Match':live().v}}).then(async r=>{
@@ -17,7 +17,7 @@ busy=0;
 more&&ask()})},
 swap=h=>{
 let t=d.createElement('template'),at=d.activeElement.id,
-kept=[...$('live').querySelectorAll('details,input')].map(e=>[e.id,e.open,e.checked,e.value!=e.defaultValue&&e.value]);
+kept=[...$('live').querySelectorAll('details,input,textarea')].map(e=>[e.id,e.open,e.checked,e.value!=e.defaultValue&&e.value]);
 t.innerHTML=h;
 for(let e of [...t.content.children])$(e.id).replaceWith(e);
 for(let [i,o,c,v] of kept){

@@ -45,16 +45,17 @@ async def insert_ledger_row(
     corrects: UUID | None = None,
     reason: str | None = None,
     key: str | None = None,
+    claim_id: UUID | None = None,
 ) -> None:
     """One fact in the ledger."""
     await db.execute(
         """
         insert into tab_payments (id, bar_id, tab_id, kind, method, amount, recorded_by, created_at, environment,
-                                  transaction_id, receipt, corrects, reason, idempotency_key)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                  transaction_id, receipt, corrects, reason, idempotency_key, claim_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         id_, bar_id, tab_id, kind, method, amount, recorded_by, at, environment,
-        transaction_id, receipt, corrects, reason, key,
+        transaction_id, receipt, corrects, reason, key, claim_id,
     )  # fmt: skip
 
 
@@ -78,6 +79,23 @@ async def reversal_of(db: Connection, ledger_id: UUID) -> Reversal | None:
     """The row that took a credit back, where there is one."""
     row = await db.fetchrow("select id, amount from tab_payments where corrects = $1 and kind = 'reversal'", ledger_id)
     return Reversal(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What a row that takes away carries on of the credit it takes from."""
+
+    receipt: str | None
+    transaction_id: UUID | None
+    claim_id: UUID | None
+
+
+async def ledger_row(db: Connection, ledger_id: UUID) -> Credit:
+    """A credit's grounds."""
+    row = await db.fetchrow("select receipt, transaction_id, claim_id from tab_payments where id = $1", ledger_id)
+    if row is None:
+        raise RuntimeError("a ledger row vanished")
+    return Credit(**row)
 
 
 async def fill_ledger_receipt(db: Connection, ledger_id: UUID, receipt: str) -> None:

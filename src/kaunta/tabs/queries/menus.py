@@ -1,5 +1,6 @@
 """Menus and tables: what a guest may order, and from where."""
 
+from datetime import datetime
 from uuid import UUID
 
 from kaunta.core.db import Connection
@@ -58,3 +59,14 @@ async def add_table(db: Connection, bar_id: UUID, label: str, code: str) -> UUID
         "insert into table_codes (bar_id, label, code) values ($1, $2, $3) returning id", bar_id, label, code
     )
     return id_
+
+
+async def replace_table_code(db: Connection, bar_id: UUID, table_id: UUID, code: str, at: datetime) -> str | None:
+    """A new code for a table, whose old card opens nothing from now on; its label. None where it is not this bar's."""
+    label: str | None = await db.fetchval(
+        """
+        update table_codes set code = $3, rotated_at = $4 where id = $1 and bar_id = $2 and active returning label
+        """,
+        table_id, bar_id, code, at,
+    )  # fmt: skip
+    return label

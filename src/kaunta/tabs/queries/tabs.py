@@ -24,7 +24,9 @@ class TabRow:
     bar_id: UUID
     number: int
     status: TabStatus
+    table_id: UUID | None
     table_label: str | None
+    table_code: str | None
     join_code: str
     opened_at: datetime
     ordered: int
@@ -72,8 +74,8 @@ async def tab(db: Connection, tab_id: UUID) -> TabRow | None:
     """A tab with its sums."""
     row = await db.fetchrow(
         f"""
-        select t.id, t.ref, t.bar_id, t.tab_number as number, t.status, c.label as table_label, t.join_code,
-               t.opened_at, {SUMS}
+        select t.id, t.ref, t.bar_id, t.tab_number as number, t.status, c.id as table_id, c.label as table_label,
+               c.code as table_code, t.join_code, t.opened_at, {SUMS}
         from tabs t left join table_codes c on c.id = t.table_code_id where t.id = $1
         """,
         tab_id,
@@ -116,29 +118,6 @@ async def set_tab_closed(db: Connection, tab_id: UUID, by: str, at: datetime) ->
         ),
         "closing a tab",
     )  # fmt: skip
-
-
-async def join_device(db: Connection, device_hash: bytes, tab_id: UUID, bar_id: UUID, at: datetime) -> None:
-    """Remember that a guest's device belongs to a tab."""
-    await db.execute(
-        """
-        insert into guest_devices (device_hash, tab_id, bar_id, joined_at) values ($1, $2, $3, $4)
-        on conflict do nothing
-        """,
-        device_hash, tab_id, bar_id, at,
-    )  # fmt: skip
-
-
-async def tab_ref_of_device(db: Connection, bar_id: UUID, device_hash: bytes) -> str | None:
-    """The open tab a guest's device joined last at a bar."""
-    ref: str | None = await db.fetchval(
-        """
-        select t.ref from guest_devices d join tabs t on t.id = d.tab_id
-        where d.device_hash = $2 and d.bar_id = $1 and t.status <> 'closed' order by d.joined_at desc limit 1
-        """,
-        bar_id, device_hash,
-    )  # fmt: skip
-    return ref
 
 
 async def open_payments(db: Connection, tab_id: UUID) -> int:

@@ -1,0 +1,210 @@
+"""Money's way back at the counter: asked for with a fresh password, agreed to by another person above a limit, and
+followed until Safaricom says that it has gone.
+"""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from kaunta.access.roles import May
+from kaunta.access.sessions import require_proof
+from kaunta.core.errors import KauntaError
+from kaunta.core.web import runtime
+from kaunta.payments import initiators, reversals
+from kaunta.payments import refunds as use
+from kaunta.payments.initiate import Pushes
+from kaunta.payments.queries import refunds as queries
+from kaunta.payments.queries.refunds import Refund
+from kaunta.payments.queries.sightings import SeenReceipt
+from kaunta.payments.refunds import RefundNotFound, RefundWanted
+from kaunta.staff.actors import names
+from kaunta.staff.pages import CounterRoute, counter_page
+from kaunta.staff.receipts import receipt_at
+from kaunta.staff.session import AtCounter, Post, Posted, Seat
+from kaunta.staff.words import shillings, uuid_of
+
+router = APIRouter(route_class=CounterRoute, include_in_schema=False)
+
+#: Refunds the list shows: those of this many days.
+SHOWN_SECONDS = 60 * 86_400.0
+STATES = {
+    "requested": ("wait", "asked for"),
+    "processing": ("wait", "on its way"),
+    "unknown": ("wait", "not known yet"),
+    "refunded": ("paid", "given back"),
+    "failed": ("no", "not given back"),
+    "withdrawn": ("no", "withdrawn"),
+}
+METHODS = {"reversal": "reversed by M-Pesa", "by_hand": "sent by hand", "taken_back": "taken back by the payer"}
+
+
+@router.get("/staff/refunds")
+async def show_refunds(request: Request, seat: AtCounter) -> Response:
+    """The bar's refunds, newest first."""
+    seat.require(May.REFUND)
+    rt = runtime(request)
+    found = await use.of_bar(rt, seat.bar_id, rt.clock.before(SHOWN_SECONDS))
+    async with rt.db.acquire() as db:
+        name = await names(db, seat.bar_id)
+    return counter_page(
+        request, "refunds.html", seat, version=(found,), live=True, refunds=found, states=STATES, methods=METHODS,
+        name=name,
+    )  # fmt: skip
+
+
+async def form_page(
+    request: Request, seat: Seat, receipt: SeenReceipt, error: KauntaError | None = None, post: Post | None = None
+) -> Response:
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        left = await queries.refundable_receipt(db, receipt.id)
+        limit = await queries.alone_limit(db, seat.bar_id)
+        reversible = await initiators.available(db, rt, seat.bar_id, receipt.environment)
+    return counter_page(
+        request,
+        "refund_form.html",
+        seat,
+        error.status if error else 200,
+        environment=receipt.environment,
+        problem=error.detail if error else None,
+        receipt=receipt,
+        left=left.left if left else 0,
+        limit=limit,
+        reversible=reversible,
+        key=post.text("key") if post else rt.entropy.ref(),
+        amount=post.text("amount") if post else "",
+        reason=post.text("reason") if post else "",
+        code=post.text("code") if post else "",
+    )
+
+
+@router.get("/staff/receipts/{name}/refund")
+async def refund_form(request: Request, name: str, seat: AtCounter) -> Response:
+    """How much, why, and which way. Asks for the password first, so that nothing typed is lost afterwards."""
+    seat.require(May.REFUND)
+    receipt = await receipt_at(request, seat, name)
+    require_proof(runtime(request), seat.session)
+    return await form_page(request, seat, receipt)
+
+
+@router.post("/staff/receipts/{name}/refund")
+async def ask(request: Request, name: str, post: Posted) -> Response:
+    """Ask for a refund. One that needs nobody else goes off at once; a double click is one refund."""
+    seat, rt = post.seat, runtime(request)
+    seat.require(May.REFUND)
+    receipt = await receipt_at(request, seat, name)
+    require_proof(rt, seat.session)
+    by_hand = post.text("method") == "by_hand"
+    try:
+        made = await use.request(
+            rt,
+            RefundWanted(
+                bar_id=seat.bar_id,
+                amount=shillings(post.text("amount")),
+                reason=post.text("reason"),
+                method="by_hand" if by_hand else "reversal",
+                key=post.text("key")[:200],
+                receipt_id=receipt.id,
+                code=post.text("code")[:20] if by_hand else None,
+            ),
+            by=f"staff:{seat.account_id}",
+        )
+    except KauntaError as error:
+        return await form_page(request, seat, receipt, error, post)
+    await send(request, made)
+    return RedirectResponse(f"/staff/refunds/{made.id}", 303)
+
+
+async def send(request: Request, refund: Refund) -> None:
+    """Off to Safaricom, where nobody has to agree any more; the worker does it too, and it is done once."""
+    if refund.method == "reversal" and refund.ready and refund.state == "requested":
+        pushes: Pushes = request.app.state.pushes
+        await reversals.send(runtime(request), pushes.daraja, refund.id)
+
+
+async def refund_at(request: Request, seat: Seat, refund_id: str) -> Refund:
+    """The bar's refund. Raises `RefundNotFound`, for another bar's too."""
+    id_ = uuid_of(refund_id)
+    async with runtime(request).db.acquire() as db:
+        found = await queries.refund(db, id_) if id_ else None
+    if found is None or found.bar_id != seat.bar_id:
+        raise RefundNotFound
+    return found
+
+
+async def refund_page(request: Request, seat: Seat, refund: Refund, error: KauntaError | None = None) -> Response:
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        name = await names(db, seat.bar_id)
+    timeline = await use.timeline(rt, refund.id)
+    own = refund.requested_by == f"staff:{seat.account_id}"
+    return counter_page(
+        request,
+        "refund.html",
+        seat,
+        error.status if error else 200,
+        version=(refund, timeline),
+        live=error is None,
+        environment=refund.environment,
+        problem=error.detail if error else None,
+        refund=refund,
+        timeline=timeline,
+        states=STATES,
+        methods=METHODS,
+        name=name,
+        waits=refund.state == "requested" and not refund.ready,
+        may_approve=seat.may(May.APPROVE) and not own,
+        own=own,
+    )
+
+
+@router.get("/staff/refunds/{refund_id}")
+async def show_refund(request: Request, refund_id: str, seat: AtCounter) -> Response:
+    """One refund and everything that happened to it."""
+    seat.require(May.REFUND)
+    return await refund_page(request, seat, await refund_at(request, seat, refund_id))
+
+
+@router.post("/staff/refunds/{refund_id}/approve")
+async def approve(request: Request, refund_id: str, post: Posted) -> Response:
+    """A second person agrees, and it goes off."""
+    post.seat.require(May.APPROVE)
+    refund = await refund_at(request, post.seat, refund_id)
+    require_proof(runtime(request), post.seat.session)
+    try:
+        await send(request, await use.approve(runtime(request), refund.id, by=f"staff:{post.seat.account_id}"))
+    except KauntaError as error:
+        return await refund_page(request, post.seat, refund, error)
+    return RedirectResponse(f"/staff/refunds/{refund.id}", 303)
+
+
+@router.post("/staff/refunds/{refund_id}/withdraw")
+async def withdraw(request: Request, refund_id: str, post: Posted) -> Response:
+    """It is not to be after all."""
+    post.seat.require(May.REFUND)
+    refund = await refund_at(request, post.seat, refund_id)
+    reason = post.text("reason").strip() or "withdrawn at the counter"
+    try:
+        await use.withdraw(runtime(request), refund.id, by=f"staff:{post.seat.account_id}", reason=reason[:300])
+    except KauntaError as error:
+        return await refund_page(request, post.seat, refund, error)
+    return RedirectResponse(f"/staff/refunds/{refund.id}", 303)
+
+
+@router.post("/staff/refunds/{refund_id}/settle")
+async def settle(request: Request, refund_id: str, post: Posted) -> Response:
+    """How an unknown reversal ended, as a person saw it on the statement or heard from Safaricom."""
+    post.seat.require(May.REFUND)
+    refund = await refund_at(request, post.seat, refund_id)
+    require_proof(runtime(request), post.seat.session)
+    try:
+        await use.settle_by_hand(
+            runtime(request),
+            refund.id,
+            refunded=post.text("ended") == "refunded",
+            by=f"staff:{post.seat.account_id}",
+            reason=post.text("reason")[:300],
+            code=post.text("code").strip().upper()[:20] or None,
+        )
+    except KauntaError as error:
+        return await refund_page(request, post.seat, refund, error)
+    return RedirectResponse(f"/staff/refunds/{refund.id}", 303)
