@@ -8,7 +8,8 @@ from starlette.routing import BaseRoute, Route
 
 #: Open to anyone, or to whoever holds the unguessable reference in the address.
 OPEN = (
-    "/b/", "/pay/", "/p/", "/r/", "/cb/", "/c2b/", "/result/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static",
+    "/b/", "/pay/", "/p/", "/r/", "/cb/", "/c2b/", "/result/", "/healthz", "/readyz", "/metrics", "/openapi.json",
+    "/static",
     "/api/bars/{bar_id}/payment-methods", "/api/payments/mpesa/initiate", "/api/payments/mpesa/status/",
     "/api/payments/mpesa/retry/", "/api/payments/mpesa/callback", "/staff/login", "/staff/invitations/",
 )  # fmt: skip
@@ -32,7 +33,12 @@ class Try:
 
 
 SETTINGS: dict[str, str | bool] = {"barId": "{bar}", "mpesa_enabled": False, "mpesa_environment": "sandbox"}
-INITIATOR: dict[str, str | bool] = {"barId": "{bar}", "mpesa_environment": "sandbox", "mpesa_initiator_name": "", "password": ""}
+INITIATOR: dict[str, str | bool] = {
+    "barId": "{bar}",
+    "mpesa_environment": "sandbox",
+    "mpesa_initiator_name": "",
+    "password": "",
+}
 
 TRIES = (
     Try("GET /staff", "/staff", own=True),

@@ -42,6 +42,7 @@ async def test_any_no_is_a_no_with_its_reason(rt: Runtime, bar: SeededBar, chang
         methods = await payment_methods(db, rt, bar.id)
     assert methods is not None
     assert not methods.mpesa
+    assert methods.environment == ("production" if "production" in change else "sandbox")
     assert reason in (methods.mpesa_reason or "")
 
 

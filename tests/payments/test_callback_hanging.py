@@ -36,10 +36,14 @@ async def test_callbacks_that_cannot_be_stored_in_time_are_spooled_and_refused(
         # More than the pool has connections for: the last ones never even reach the database.
         answers = await asyncio.gather(*(post("ONLYONCE01") for _ in range(24)))
         took = loop.time() - began
+        kept = list(Path(evening.rt.settings.spool_folder).glob("*.callback"))
     assert set(answers) == {503}
     assert STORE_SECONDS <= took <= STORE_SECONDS + SLACK_SECONDS
-    assert len(list(Path(evening.rt.settings.spool_folder).glob("*.callback"))) == 24
-    assert await inbox.import_spool(evening.rt) == 24
+    assert len(kept) == 24
+    # The process brings its spool in by itself too; between them everything is.
+    async with asyncio.timeout(20):
+        while any(path.exists() for path in kept):
+            await inbox.import_spool(evening.rt)
     await evening.wait(inbox.LEASE_SECONDS)
     await inbox.work_off(evening.rt)
     assert (await evening.view(payment)).status is Status.COMPLETED

@@ -13,6 +13,7 @@ from kaunta.payments import inbox
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.queries.inbox import Stored
 from kaunta.payments.states import Status
+from kaunta.payments.verdict import Verdict
 from tests.support.bars import OpenTab, open_tab
 
 from .conftest import Evening, Said
@@ -41,7 +42,7 @@ class Letters:
             stored = await inbox.receive(self.evening.rt, body, token_hash=self.hashed, source=None)
             self.stored.append((stored, body))
 
-    async def understand(self, which: int) -> inbox.Verdict | None:
+    async def understand(self, which: int) -> Verdict | None:
         stored, body = self.stored[which]
         return await inbox.process(self.evening.rt, stored, body, self.hashed)
 

@@ -13,6 +13,8 @@ from kaunta.payments.resolve import Resolution, resolve
 from kaunta.tabs.settle import record_payment
 from kaunta.tabs.tabs import close_tab
 from kaunta.worker import Worker
+from tests.payments.direct import test_invariants as direct
+from tests.statements import test_invariants as statements
 from tests.support.bars import OpenTab
 
 from .conftest import FRIENDS, Evening, Said
@@ -71,7 +73,7 @@ CORRUPTIONS: dict[str, tuple[str, ...]] = {
 
 
 def test_there_is_a_corruption_for_every_invariant() -> None:
-    assert set(CORRUPTIONS) == set(INVARIANTS)
+    assert {*CORRUPTIONS, *direct.CORRUPTIONS, *statements.CORRUPTIONS} == set(INVARIANTS)
 
 
 @pytest_asyncio.fixture

@@ -121,9 +121,7 @@ async def subscribe(request: Request, body: PullBody) -> JSONResponse:
     actor = await person(request, body.bar_id, May.CREDENTIALS)
     rt = runtime(request)
     if body.nominated_number:
-        await pull.subscribe(
-            rt, pushes(request).daraja, body.bar_id, body.environment, body.nominated_number, by=actor
-        )
+        await pull.subscribe(rt, pushes(request).daraja, body.bar_id, body.environment, body.nominated_number, by=actor)
         return answer({"success": True, "message": "Safaricom's list is asked for every few minutes."})
     await pull.stop(rt, body.bar_id, body.environment, by=actor)
     return answer({"success": True, "message": "The list is asked for no more."})

@@ -80,6 +80,4 @@ def told(found: "list[C2bStatus]", as_json: bool, *, fails: bool) -> None:
 
 
 def shown(each: "C2bStatus") -> dict[str, Any]:
-    return {
-        key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in asdict(each).items()
-    }
+    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in asdict(each).items()}

@@ -17,6 +17,7 @@ from kaunta.cli import (
     invariants,
     keys,
     payment,
+    receipts,
     serve,
     simulator,
     sync,
@@ -40,11 +41,13 @@ app.add_typer(db.app, name="db")
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
 app.add_typer(c2b.app, name="c2b")
+bar.app.command("day")(receipts.day)
 bar.app.command("cards")(table_cards.cards)
 bar.app.command("new-codes")(table_cards.new_codes)
 app.add_typer(keys.app, name="keys")
 app.add_typer(creds.app, name="creds")
 app.add_typer(payment.app, name="payment")
+app.add_typer(receipts.app, name="receipts")
 app.add_typer(sync.app, name="sync")
 app.add_typer(codes.app, name="codes")
 app.add_typer(simulator.app, name="simulator")

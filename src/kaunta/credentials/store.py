@@ -138,10 +138,7 @@ async def note_unreadable(db: Connection, rt: Runtime, bar_id: UUID, error: Vaul
         db, rt.clock, by, "credentials.opened", "bar", bar_id, bar_id=bar_id, outcome="failed", reason=why,
         code=error.code,
     )  # fmt: skip
-    await open_problem(
-        db, rt.clock, UNREADABLE, bar_id, bar_id=bar_id, severity=Severity.CRITICAL, code=error.code,
-        detail=error.detail,
-    )  # fmt: skip
+    await open_problem(db, rt.clock, UNREADABLE, bar_id, bar_id=bar_id, severity=Severity.CRITICAL, code=error.code)
 
 
 def fault(rt: Runtime, row: SealedCredential) -> VaultError | None:

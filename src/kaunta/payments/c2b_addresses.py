@@ -169,9 +169,7 @@ async def credential_of(rt: Runtime, bar_id: UUID, environment: str) -> Credenti
     return credential
 
 
-async def set_rule(
-    rt: Runtime, bar_id: UUID, environment: str, shortcode: str | None, rule: Rule, *, by: str
-) -> None:
+async def set_rule(rt: Runtime, bar_id: UUID, environment: str, shortcode: str | None, rule: Rule, *, by: str) -> None:
     """What is accepted when Safaricom asks before it takes money: everything, or only what is waited for. No shortcode:
     the credentials' own."""
     if shortcode is None:

@@ -13,6 +13,8 @@ MACHINES = {
     "guest": "a guest",
     "customer": "a guest",
     "system": "Kaunta",
+    "statement": "a statement",
+    "pull": "Safaricom’s list",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from kaunta.bars import queries as bar_queries
 from kaunta.core.db import Connection
 from kaunta.payments.queries.receipt_invariants import RECEIPT_INVARIANTS
+from kaunta.payments.queries.statement_invariants import STATEMENT_INVARIANTS
 
 Offenders = list[dict[str, Any]]
 Invariant = Callable[[Connection], Awaitable[Offenders]]
@@ -205,5 +206,6 @@ INVARIANTS: dict[str, Invariant] = {
         closed_tabs_owe_nothing,
         switch_follows_credentials,
         *RECEIPT_INVARIANTS,
+        *STATEMENT_INVARIANTS,
     )
 }
