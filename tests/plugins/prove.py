@@ -16,7 +16,7 @@ from kaunta.core.clock import EAT, Clock
 
 PAGE = Path(__file__).parents[2] / "docs/reference/proof.md"
 #: Examples a property is tried with: in every run, and in the full one.
-EXAMPLES, EXAMPLES_PROVED = 100, 1_000
+EXAMPLES, EXAMPLES_PROVED = 100, 500
 FIGURE = "proof"
 
 # A database example is slower than Hypothesis likes, and a fixture shared by examples is what we mean.
