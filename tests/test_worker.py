@@ -93,8 +93,8 @@ async def test_upkeep_makes_the_coming_months_and_forgets_what_is_over(
     now = rt.clock.now()
     for token, until in ((b"old", now - timedelta(seconds=1)), (b"new", now + timedelta(hours=1))):
         await rt.db.execute(
-            "insert into staff_sessions (token_hash, account_id, csrf, created_at, last_seen_at, expires_at)"
-            " values ($1, $2, 'x', now(), now(), $3)",
+            "insert into staff_sessions (token_hash, account_id, csrf, created_at, last_seen_at, proved_at, expires_at)"
+            " values ($1, $2, 'x', now(), now(), now(), $3)",
             token, bar.owner.account_id, until,
         )  # fmt: skip
     for days in (31, 1):

@@ -16,7 +16,7 @@ PAGES = [path for path in tree() if path.suffix == ".md"]
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"(?:^|`)kaunta ((?:[a-z]+ ?)+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|`)kaunta ((?:[a-z][a-z0-9]*(?:-[a-z0-9]+)* ?)+)", re.MULTILINE)
 
 
 def prose(page: Path) -> str:

@@ -41,6 +41,7 @@ async def give_way(db: Connection, rt: Runtime, proved: transactions.Locked, rec
         return ()
     if claim := await receipts.claim_of_credit(db, held.ledger_id):
         await receipts.refuse_claim(db, claim.id, "safaricom", rt.clock.now())
+    await settle.undo_refunds(db, rt, held.ledger_id, "safaricom")
     await sightings.release(db, held.ledger_id)
     await refunds.leave_credit(db, held.ledger_id)
     await put_before_a_person(db, rt, held)
@@ -56,7 +57,7 @@ async def put_before_a_person(db: Connection, rt: Runtime, receipt: sightings.Se
 
 
 async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environment: str, by: str, reason: str) -> bool:
-    """Refuse a claim and take its credit back, less what was refunded of it; True where there was one."""
+    """Refuse a claim and take its credit back, refunds with it; True where there was one."""
     # Deadlock is possible where two proofs disprove each other's tabs; one of them is then tried again.
     await tab_queries.lock_tab(db, claim.tab_id)
     # Looked at again now that the tab is held: while we waited, its own receipt may have come and made it proven.
@@ -70,6 +71,7 @@ async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environm
         return False
     if claim.fitted:
         # The credit stands on Safaricom's own words; only the receipt that seemed to be its own is not.
+        await settle.undo_refunds(db, rt, claim.ledger_id, by)
         await sightings.release(db, claim.ledger_id)
         await refunds.leave_credit(db, claim.ledger_id)
         await open_problem(
@@ -77,11 +79,11 @@ async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environm
             severity=Severity.WARNING, reason="the receipt that fitted it is another payment's",
         )  # fmt: skip
         return False
-    if claim.amount > 0:
-        await settle.reverse(
-            db, rt, claim.bar_id, claim.tab_id, claim.ledger_id, -claim.amount, environment, claim.transaction_id,
-            reason, claim_id=claim.id, by=by,
-        )  # fmt: skip
+    await settle.reverse(
+        db, rt, claim.bar_id, claim.tab_id, claim.ledger_id, -claim.amount, environment, claim.transaction_id,
+        reason, claim_id=claim.id, by=by,
+    )  # fmt: skip
+    await settle.undo_refunds(db, rt, claim.ledger_id, by)
     if await sightings.release(db, claim.ledger_id) is not None:
         await refunds.leave_credit(db, claim.ledger_id)
     if claim.transaction_id is not None:

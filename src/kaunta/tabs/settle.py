@@ -157,12 +157,35 @@ class GivenBack:
 
 async def give_back(db: Connection, rt: Runtime, back: GivenBack, by: str) -> None:
     """A refund's row in the ledger, in the caller's transaction and under the tab's lock."""
-    if await queries.ledger_row_by_key(db, back.tab_id, back.key):
+    if made := await queries.ledger_row_by_key(db, back.tab_id, back.key):
+        await refund_again(db, rt, made, by)
         return
     await queries.insert_ledger_row(
         db, rt.entropy.uuid(), back.bar_id, back.tab_id, "refund", "mpesa", -back.amount, by, rt.clock.now(),
         environment=back.environment, transaction_id=back.transaction_id, receipt=back.receipt,
         corrects=back.ledger_id, reason=back.reason, key=back.key, claim_id=back.claim_id,
+    )  # fmt: skip
+
+
+async def undo_refunds(db: Connection, rt: Runtime, ledger_id: UUID, by: str) -> None:
+    """A credit was taken back, and its receipt's refunds go with the receipt: each is cancelled by a correction."""
+    for row in await queries.standing_refunds(db, ledger_id):
+        await correct(db, rt, row, by, "its receipt's credit was taken back")
+
+
+async def refund_again(db: Connection, rt: Runtime, refund_row: UUID, by: str) -> None:
+    """A refund that was cancelled with its credit counts again: its receipt has come back."""
+    undone = await queries.undone_refund(db, refund_row)
+    if undone is not None:
+        await correct(db, rt, undone, by, "its receipt has come back")
+
+
+async def correct(db: Connection, rt: Runtime, row: queries.Standing, by: str, reason: str) -> None:
+    """The opposite of a row, by a row of its own."""
+    await queries.insert_ledger_row(
+        db, rt.entropy.uuid(), row.bar_id, row.tab_id, "correction", "mpesa", -row.amount, by, rt.clock.now(),
+        environment=row.environment, transaction_id=row.transaction_id, receipt=row.receipt, corrects=row.id,
+        reason=reason, claim_id=row.claim_id,
     )  # fmt: skip
 
 

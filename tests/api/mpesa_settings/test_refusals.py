@@ -10,7 +10,7 @@ from kaunta.simulator.faults import Fault
 from tests.api.mpesa_settings.conftest import MASK, Office, news
 from tests.support.faults import trouble
 from tests.support.safaricom import Safaricom
-from tests.support.switch import Plot
+from tests.support.switch import Plot, guard
 
 
 @pytest.mark.req("SYNC-4.4", "SYNC-P7", "PAY-8.4")
@@ -112,8 +112,11 @@ async def test_a_database_that_fails_in_the_middle_changes_nothing_and_is_told_i
 
 @pytest.mark.req("SYNC-4.2")
 @pytest.mark.failure(10)
-async def test_what_is_refused_silently_is_no_success(owner: Office, plot: Plot) -> None:
-    """Row-level security that matches no row, say."""
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_what_is_refused_silently_is_no_success(owner: Office, plot: Plot, guarded: bool) -> None:
+    """Row-level security that matches no row, say; seen even where no guard would contradict."""
+    if not guarded:
+        await guard(plot.rt.db, "remove")
     await plot.rt.db.execute(
         "create function swallow() returns trigger language plpgsql as $$ begin return null; end $$;"
         "create trigger aaa before update of is_active on mpesa_credentials for each row execute function swallow()"

@@ -69,6 +69,10 @@ async def refunds_within_received(db: Connection) -> Offenders:
         union all
         select p.id, null, p.amount, -sum(x.amount) from tab_payments p
         join tab_payments x on x.corrects = p.id and x.kind = 'refund'
+             -- A refund whose receipt has left this credit was cancelled by a correction, unless it came back.
+             and not exists (select from tab_payments y where y.corrects = x.id and y.kind = 'correction'
+                             and not exists (select from tab_payments z where z.corrects = y.id
+                                                                        and z.kind = 'correction'))
         group by p.id having -sum(x.amount) > p.amount + coalesce((
             select sum(c.amount) from tab_payments c where c.corrects = p.id and c.kind = 'correction'), 0)
         limit 20

@@ -154,7 +154,7 @@ class Claim:
     #: None where the claim credits a tab without a payment of ours.
     transaction_id: UUID | None
     ledger_id: UUID
-    #: What is left of its credit after refunds.
+    #: What was credited on it, corrections included.
     amount: int
     reversible: bool
     #: Nobody's word: the receipt only fitted a payment that Safaricom itself had called paid.
@@ -171,7 +171,7 @@ async def claims_of_others(db: Connection, environment: str, receipt: str, trans
         """
         select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id,
                p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
-                           where x.corrects = p.id) as amount,
+                           where x.corrects = p.id and x.kind = 'correction') as amount,
                p.receipt is null and not exists (
                    select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
                c.claimed_by = 'fit' as fitted
@@ -251,7 +251,7 @@ async def claim_of_credit(db: Connection, ledger_id: UUID) -> Claim | None:
         """
         select c.id, c.bar_id, c.tab_id, c.transaction_id, c.ledger_id,
                p.amount + (select coalesce(sum(x.amount), 0)::int from tab_payments x
-                           where x.corrects = p.id) as amount,
+                           where x.corrects = p.id and x.kind = 'correction') as amount,
                p.receipt is null and not exists (
                    select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
                c.claimed_by = 'fit' as fitted

@@ -36,13 +36,15 @@ async def receiptless_fits(
         """
         select t.id, t.bar_id, t.tab_id from mpesa_transactions t
         where t.status = 'completed' and t.receipt is null and t.business_shortcode = $2 and t.amount = $3
-          and t.environment = $1
+          and t.amount_received = $3 and t.environment = $1
           and $4::timestamptz between t.push_started_at - $5::interval
                                   and coalesce(t.sent_at, t.push_started_at) + $5::interval
           and not exists (select from mpesa_receipts r where r.transaction_id = t.id)
-          -- One that was credited for another code has its own.
-          and not exists (select from receipt_claims c where c.transaction_id = t.id and c.status = 'matched'
-                                                        and c.ledger_id is not null)
+          -- One that was credited for somebody's code waits for that one, or for its own.
+          and not exists (select from receipt_claims c where c.transaction_id = t.id and c.ledger_id is not null
+                                                        and c.claimed_by <> 'fit')
+          and not exists (select from tab_payments p join tab_payments x on x.corrects = p.id
+                          where p.transaction_id = t.id and x.kind in ('reversal', 'refund'))
         order by t.push_started_at limit 2
         """,
         environment, shortcode, amount, at, apart,
@@ -55,7 +57,9 @@ async def still_receiptless(db: Connection, transaction_id: UUID) -> bool:
     found: bool = await db.fetchval(
         """
         select exists (select from mpesa_transactions t where t.id = $1 and t.status = 'completed' and t.receipt is null
-                       and not exists (select from mpesa_receipts r where r.transaction_id = t.id))
+                       and not exists (select from mpesa_receipts r where r.transaction_id = t.id)
+                       and not exists (select from tab_payments p join tab_payments x on x.corrects = p.id
+                                       where p.transaction_id = t.id and x.kind in ('reversal', 'refund')))
         """,
         transaction_id,
     )

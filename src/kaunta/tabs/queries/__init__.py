@@ -17,6 +17,7 @@ from kaunta.tabs.queries.guests import (
     tabs_to_join,
 )
 from kaunta.tabs.queries.ledger import (
+    Standing,
     fill_ledger_receipt,
     insert_ledger_row,
     ledger_of_tab,
@@ -24,6 +25,8 @@ from kaunta.tabs.queries.ledger import (
     ledger_row_by_key,
     receiptless_credit,
     reversal_of,
+    standing_refunds,
+    undone_refund,
 )
 from kaunta.tabs.queries.menus import (
     add_menu_item,
@@ -60,6 +63,7 @@ from kaunta.tabs.queries.tabs import (
 
 __all__ = [
     "SUMS",
+    "Standing",
     "TabRow",
     "TabToJoin",
     "add_menu_item",
@@ -97,6 +101,7 @@ __all__ = [
     "set_split",
     "set_tab_closed",
     "split_of_tab",
+    "standing_refunds",
     "tab",
     "tab_id_by_ref",
     "tab_id_of_bar",
@@ -106,4 +111,5 @@ __all__ = [
     "table_by_code",
     "tables",
     "tabs_to_join",
+    "undone_refund",
 ]

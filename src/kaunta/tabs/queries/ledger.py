@@ -98,6 +98,50 @@ async def ledger_row(db: Connection, ledger_id: UUID) -> Credit:
     return Credit(**row)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A row that counts, with what its opposite carries on."""
+
+    id: UUID
+    bar_id: UUID
+    tab_id: UUID
+    amount: int
+    environment: str
+    receipt: str | None
+    transaction_id: UUID | None
+    claim_id: UUID | None
+
+
+STANDING = """
+    select x.id, x.bar_id, x.tab_id, x.amount, x.environment, x.receipt, x.transaction_id, x.claim_id
+    from tab_payments x
+"""
+
+
+async def standing_refunds(db: Connection, ledger_id: UUID) -> list[Standing]:
+    """The refunds of a credit that nothing has cancelled."""
+    rows = await db.fetch(
+        f"""
+        {STANDING} where x.corrects = $1 and x.kind = 'refund'
+          and not exists (select from tab_payments y where y.corrects = x.id and y.kind = 'correction')
+        """,
+        ledger_id,
+    )
+    return [Standing(**row) for row in rows]
+
+
+async def undone_refund(db: Connection, refund_row: UUID) -> Standing | None:
+    """What cancelled a refund's row, where nothing has cancelled that."""
+    row = await db.fetchrow(
+        f"""
+        {STANDING} where x.corrects = $1 and x.kind = 'correction'
+          and not exists (select from tab_payments y where y.corrects = x.id and y.kind = 'correction')
+        """,
+        refund_row,
+    )
+    return Standing(**row) if row else None
+
+
 async def fill_ledger_receipt(db: Connection, ledger_id: UUID, receipt: str) -> None:
     """Add the receipt to a credit that was booked without one."""
     one_row(
