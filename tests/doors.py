@@ -130,6 +130,11 @@ TRIES = (
     Try("POST /api/mpesa-settings/initiator", "/api/mpesa-settings/initiator", json=INITIATOR),
     Try("POST /api/mpesa-settings/pull", "/api/mpesa-settings/pull", json=SETTINGS),
     Try("POST /api/mpesa-settings/test", "/api/mpesa-settings/test", json=SETTINGS),
+    Try(
+        "POST /api/mpesa-settings/test-payment",
+        "/api/mpesa-settings/test-payment",
+        json={"barId": "{bar}", "mpesa_environment": "sandbox", "phoneNumber": "254708374149"},
+    ),
 )
 
 

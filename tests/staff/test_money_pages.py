@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 
 from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
+from kaunta.core.web import Shield
 from kaunta.payments.receipts import Placed, Sighting, sighted
 from tests.staff.conftest import Read, Reader
 from tests.statements import files
@@ -242,13 +244,16 @@ async def test_a_file_that_is_no_statement_of_the_bar_is_refused_with_row_and_re
 
 
 async def test_a_long_file_is_taken_and_one_without_end_is_not(
-    signed_in: SignIn, bar: SeededBar, upload: Uploading, monkeypatch: pytest.MonkeyPatch, application: Served
+    signed_in: SignIn, bar: SeededBar, upload: Uploading, application: Served
 ) -> None:
     token = await signed_in(bar.owner)
     rows = [Row(f"SKK{number:07d}", paid_in="10.00") for number in range(6_000)]
     taken = await upload(token, files.as_csv(files.portal(rows)))
     assert "6,000 rows" in taken.text
-    application.app.middleware_stack.app.uploads["/staff/statements"] = 100_000  # type: ignore[union-attr]
+    layer: Any = application.app.middleware_stack
+    while not isinstance(layer, Shield):
+        layer = layer.app
+    layer.uploads["/staff/statements"] = 100_000
     assert (await upload(token, files.as_csv(files.portal(rows)))).status == 413
 
 

@@ -98,9 +98,15 @@ class Relay:
 
     async def end(self) -> None:
         self.cut()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        # One that was just being reached is there now, and must not outlive the wire.
-        self.cut()
+        if self.server is not None:
+            await self.server.wait_closed()
+        # What was just being accepted or reached is there in a turn or two, and must not outlive the wire.
+        for _ in range(20):
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+            await asyncio.sleep(0)
+            self.cut()
+        while self.ends:
+            await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager

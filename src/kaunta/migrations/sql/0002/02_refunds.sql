@@ -111,7 +111,12 @@ begin
         raise exception 'a refund begins as requested'
             using errcode = 'check_violation', constraint = 'mpesa_refunds_begin_requested';
     end if;
-    if new.state not in ('failed', 'withdrawn') then
+    -- Counted when it begins to count and when it is tied to something else; what changes besides takes no lock, so that
+    -- a worker that takes up refunds and somebody who holds a receipt do not wait for each other.
+    if new.state not in ('failed', 'withdrawn') and (
+        tg_op = 'INSERT' or old.state in ('failed', 'withdrawn')
+        or new.receipt_id is distinct from old.receipt_id or new.credit_id is distinct from old.credit_id
+    ) then
         -- Held until the commit: two refunds of one payment are counted one after the other.
         if new.receipt_id is not null then
             select amount into received from mpesa_receipts where id = new.receipt_id for no key update;
