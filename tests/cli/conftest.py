@@ -6,14 +6,12 @@ and whatever a test runs by it is searched afterwards: no secret and no whole ph
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from kaunta.cli.main import app
@@ -85,19 +83,6 @@ def secrets_of(settings: Settings) -> list[str]:
     password = settings.database_url.get_secret_value().partition("postgres:")[2].partition("@")[0]
     key = settings.keys.get_secret_value().partition(":")[2]
     return [password, key, PASSWORD, "consumer-key-of-", "consumer-secret-of-", "passkey-of-", *SPELT]
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """A command sends the process's logs to its own stderr, which a later test would find closed."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("uvicorn.access", "aiohttp.access", "aiohttp.client"):
-        logging.getLogger(name).disabled = False
 
 
 @pytest.fixture
