@@ -58,9 +58,9 @@ def standing(typed: TypedCode) -> Standing:
 def read_code(text: str) -> str:
     """The code in what somebody typed or pasted, an SMS perhaps; the rest is dropped. Raises `CodeUnreadable`."""
     alone = re.sub(r"[\s\-.]", "", text[:64]).upper()
-    if CODE.fullmatch(alone) and plausible(alone):
+    if CODE.fullmatch(alone) and alone[0].isalpha():
         return alone
-    found = [match for match in IN_SMS.finditer(text[:2_000]) if plausible(match[1].upper())]
+    found = [match for match in IN_SMS.finditer(text[:2_000]) if plausible(match[1].upper(), match[2])]
     # The word behind it tells the code from everything else that has ten characters.
     best = next((match for match in found if match[2]), found[0] if found else None)
     if best is None:
@@ -68,9 +68,10 @@ def read_code(text: str) -> str:
     return best[1].upper()
 
 
-def plausible(code: str) -> bool:
-    """A code begins with a letter and has a digit: neither a phone number nor a word."""
-    return code.isascii() and code[0].isalpha() and not code.isalpha()
+def plausible(code: str, confirmed: str | None) -> bool:
+    """A code begins with a letter, so it is no phone number; one of letters alone is a word like any other, unless the
+    SMS's own word stands behind it."""
+    return code.isascii() and code[0].isalpha() and (confirmed is not None or not code.isalpha())
 
 
 async def claim_code(rt: Runtime, tab_ref: str, code: str, transaction_id: UUID | None = None) -> TypedCode:
