@@ -116,13 +116,17 @@ def test_what_went_out_went_out_however_its_sign_is_written(lines_of: Lines, amo
     assert (line.withdrawn, line.direction) == (11_00, "out")
 
 
-def test_a_reversal_names_what_it_takes_back_in_either_layout(lines_of: Lines) -> None:
-    by_column = Row("SKK1A2B3C4", "Organization Reversal", "", "-100.00", linked="SKK9Z8Y7X6")
-    in_words = Row("SKK1A2B3C5", "Reversal of SKK9Z8Y7X6 to 2547****111 - KAMAU2NDSON", "", "-100.00")
-    assert [line.linked for line in lines_of(files.as_csv(files.organisation([by_column, in_words])))] == [
-        "SKK9Z8Y7X6"
-    ] * 2
-    assert lines_of(files.as_csv(files.portal([in_words])))[0].linked == "SKK9Z8Y7X6"
+@pytest.mark.parametrize("code", ["SKK9Z8Y7X6", "SKKPMYRXIX"], ids=["with digits", "of letters alone"])
+def test_a_reversal_names_what_it_takes_back_in_either_layout(lines_of: Lines, code: str) -> None:
+    by_column = Row("SKK1A2B3C4", "Organization Reversal", "", "-100.00", linked=code)
+    in_words = Row("SKK1A2B3C5", f"Reversal of {code} to 2547****111 - KAMAU2NDSON MWENDWAKYA", "", "-100.00")
+    assert [line.linked for line in lines_of(files.as_csv(files.organisation([by_column, in_words])))] == [code] * 2
+    assert lines_of(files.as_csv(files.portal([in_words])))[0].linked == code
+
+
+def test_a_payment_whose_code_is_letters_alone_is_no_row_of_sums(lines_of: Lines) -> None:
+    (line,) = lines_of(files.as_csv(files.portal([Row("SKKPMYRXIX", "Total Sports Bar", "100.00")])))
+    assert (line.receipt, line.paid_in) == ("SKKPMYRXIX", 100_00)
 
 
 def test_who_paid_and_for_what_is_found_in_either_layout_and_not_in_the_label(lines_of: Lines) -> None:

@@ -19,7 +19,10 @@ WORDS = frozenset({
 #: A masked or plain number, then mostly the payer's name, then what they typed as the account.
 PARTY = re.compile(r"(?:^|\b(?:from|by|to)\s+)(?P<phone>\+?[\d*][\d* ]{5,14})\s*(?:-\s*(?P<name>.*?))?$", re.IGNORECASE)
 ACCOUNT = re.compile(r"\bAcc(?:ount)?\.?\s*(?:No\.?)?\s*[:.]?\s*(?P<reference>\S.*)$", re.IGNORECASE)
-CODE = re.compile(r"\b(?=[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-Z][A-Z0-9]{9}\b")
+CODE = re.compile(r"[A-Z][A-Z0-9]{9}")
+#: Among other words a code is told by its digits; the one in ten without any, by the words before it.
+CODE_WITH_DIGITS = re.compile(r"\b(?=[A-Z]*\d)[A-Z][A-Z0-9]{9}\b")
+CODE_AFTER_REVERSAL = re.compile(r"\bREVERSAL (?:OF|FOR) (?:TRANSACTION )?([A-Z]{10})\b")
 #: Money coming in that no customer paid: from one's own other accounts.
 OWN_MONEY = re.compile(r"settlement|transfer|deposit|float|moved between", re.IGNORECASE)
 
@@ -58,8 +61,9 @@ def linked(details: str, column: str, own: str) -> str | None:
     named = column.strip().upper()
     if CODE.fullmatch(named) and named != own:
         return named
-    found = [code for code in CODE.findall(details.upper()) if code != own]
-    return found[0] if found else None
+    words = details.upper()
+    found = CODE_AFTER_REVERSAL.findall(words) + CODE_WITH_DIGITS.findall(words)
+    return next((code for code in found if code != own), None)
 
 
 def party(details: str, other_party: str, account: str) -> Party:

@@ -11,8 +11,8 @@ from kaunta.statements.values import Head, Layout, StatementRefused
 #: Rows before the header in which it must be found; the preamble has about a dozen.
 PREAMBLE_ROWS = 60
 NEEDED = ("receipt no", "completion time", "details", "transaction status", "paid in", "withdrawn")
-#: Safaricom's codes have digits, "Totals" has none.
-CODE = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{6,20}")
+#: Safaricom's codes have digits, but one in ten of those with ten characters; "Totals" has neither.
+CODE = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{6,20}|[A-Z]{10}")
 TOTAL = re.compile(r"(grand )?totals?\b", re.IGNORECASE)
 ONLY_ORGANISATION = ("initiation time", "reason type", "other party info")
 
