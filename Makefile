@@ -14,6 +14,8 @@ MINUTES ?= 30
 SEED ?=
 
 export PIP_NO_INPUT := 1
+# Compiled files are kept, whatever this shell says: the tests start hundreds of programs.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check prove soak traceability screens lock browser
@@ -55,7 +57,7 @@ traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' marke
 	$(RUN) -m tests.traceability
 
 screens: $(VENV)/.test browser ## draws the pictures of docs/screens again
-	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest tests/browser/test_screens.py
+	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest --share=all tests/browser/test_screens.py tests/browser/test_looking_back.py
 
 lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
 	$(COMPILE) requirements/run.in --output-file requirements/run.txt

@@ -13,7 +13,7 @@ from kaunta.payments.initiate import Pushes
 from kaunta.worker import Loop, Worker
 from tests.support.bars import SeededBar
 
-SOON = 5.0
+SOON = 30.0
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from kaunta.worker import Worker
 from tests.support.bars import SeededBar
@@ -27,6 +27,9 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# A machine that runs other tests beside gives a page its time; what a page takes by itself the proofs measure.
+expect.set_options(timeout=30_000)
 
 Opener = Callable[..., Awaitable[Page]]
 Outcome = Callable[[], Awaitable[None]]

@@ -13,7 +13,7 @@ from kaunta.core.web import LONGEST_BODY, Shield
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 
-SOON = 2.0
+SOON = 30.0
 ALWAYS = (
     "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy",
     "Permissions-Policy",

@@ -100,7 +100,7 @@ async def test_an_open_page_hears_of_a_payment_once_it_is_committed_and_not_befo
         await evening.rt.db.execute("alter table mpesa_receipts drop constraint trouble")
         await evening.hear(said.paid(), evening.token())
         for topic, subscription in zip(topics, subscriptions, strict=True):
-            await asyncio.wait_for(subscription.changed(), 5)
+            await asyncio.wait_for(subscription.changed(), 30)
             heard.append((topic, (await evening.view(payment)).status))
     finally:
         for ear in ears:

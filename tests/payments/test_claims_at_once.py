@@ -49,6 +49,6 @@ async def test_whichever_of_two_proofs_is_first_both_payments_stay_credited(
 async def somebody_waits(evening: Evening, many: int) -> None:
     """Until so many transactions wait for the tab."""
     sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await evening.rt.db.fetchval(sql) < many:
             await asyncio.sleep(0.005)

@@ -2,11 +2,13 @@
 
 Where there is one, the cluster lives in memory: a clone costs 17 ms there and 90 ms on a disk, dropping it 7 ms.
 `KAUNTA_TEST_POSTGRES` names a folder of server programs to run the suite on; default: the embedded ones. Tests that
-use a database get the marker `database`, so that just they are run on another PostgreSQL.
+use a database get the marker `database`, so that just they are run on another PostgreSQL. `KAUNTA_TEST_DATABASES`
+lends the cluster and the template of the run that started this one (tests/sabotage).
 """
 
 import asyncio
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -80,7 +82,9 @@ class Cluster:
         self.databases: Databases | None = None
 
     def need(self) -> Databases:
-        if self.databases is None:
+        if self.databases is None and (lent := os.environ.get("KAUNTA_TEST_DATABASES")):
+            self.databases = Databases(**json.loads(lent))
+        elif self.databases is None:
             remove_abandoned()
             wanted = os.environ.get("KAUNTA_TEST_POSTGRES", "embedded")
             binaries = None if wanted == "embedded" else Path(wanted)

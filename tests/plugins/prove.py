@@ -23,6 +23,7 @@ FIGURE = "proof"
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 # What decides whether a change is taken decides alike each time; the proofs and the soak look where nobody looked.
 settings.register_profile("test", max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("all", max_examples=EXAMPLES, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("prove", max_examples=EXAMPLES_PROVED, deadline=None, suppress_health_check=QUIET)
 
 Proof = Callable[[str, object], None]
@@ -47,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("prove" if config.getoption("share") == "proofs" else "test")
+    settings.load_profile({"ordinary": "test", "proofs": "prove", "all": "all"}[config.getoption("share")])
     config.pluginmanager.register(Recorder(config), "kaunta-proof-recorder")
 
 

@@ -30,16 +30,25 @@ class Bug:
         if bool(self.file) == bool(self.sql) or not self.red:
             raise BugDoesNotFit(f"{self.name}: wants `file`, `find`, `replace` or else `sql`, and `red`")
 
+    @property
+    def in_the_schema(self) -> bool:
+        """Whether a migrated database has it; else the databases of the run may be used."""
+        return bool(self.sql) or self.file.startswith(("migrations/", "core/migrate.py"))
+
+    def mistaken(self) -> str:
+        """The file's text with the mistake in it. Raises `BugDoesNotFit`."""
+        text = (SOURCE / "kaunta" / self.file).read_text(encoding="utf-8")
+        if text.count(self.find) != 1 or self.find == self.replace:
+            raise BugDoesNotFit(f"{self.name}: the text is {text.count(self.find)} times in {self.file}, not once")
+        return text.replace(self.find, self.replace)
+
     def plant(self, folder: Path) -> Path:
         """Copy src into `folder` with the mistake in it; returns what goes first on the path."""
+        mistaken = self.mistaken() if self.file else ""
         copy = folder / "src"
         shutil.copytree(SOURCE, copy)  # with the compiled files: they spare each run a few seconds
         if self.file:
-            target = copy / "kaunta" / self.file
-            text = target.read_text(encoding="utf-8")
-            if text.count(self.find) != 1 or self.find == self.replace:
-                raise BugDoesNotFit(f"{self.name}: the text is {text.count(self.find)} times in {self.file}, not once")
-            target.write_text(text.replace(self.find, self.replace), encoding="utf-8")
+            (copy / "kaunta" / self.file).write_text(mistaken, encoding="utf-8")
         return copy
 
 

@@ -1,9 +1,11 @@
 """Each seeded bug turns its tests red: that the tests can fail is itself tested."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,7 +21,7 @@ Red = Callable[..., set[str]]
 
 
 @pytest.fixture
-def turned_red(tmp_path: Path) -> Red:
+def turned_red(tmp_path: Path, request: pytest.FixtureRequest) -> Red:
     """Plants a bug, runs the tests it names, and returns those that failed in their call.
 
     A property that draws its examples may need luck to meet a rare mistake: one that stayed green is tried again, with
@@ -43,6 +45,9 @@ def turned_red(tmp_path: Path) -> Red:
             "KAUNTA_SABOTAGE_SQL": bug.sql,
             "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis"),
         }
+        if not bug.in_the_schema:
+            # Asked for here and not as an argument: what uses a database is run again on every other PostgreSQL.
+            environment["KAUNTA_TEST_DATABASES"] = json.dumps(asdict(request.getfixturevalue("databases")))
         command = [sys.executable, "-m", "pytest", "-p", "tests.sabotage.guard", "-p", "no:cacheprovider", "-q"]
         ended = subprocess.run(
             [*command, "--share=all", f"--hypothesis-seed={seed}", f"--junitxml={report}", *tests],
@@ -79,15 +84,14 @@ def test_every_seeded_bug_turns_its_tests_red(bug: Bug, turned_red: Red, proof: 
     proof(f"seeded bug: {bug.name.replace('_', ' ')} ({bug.about})", f"{len(bug.red)} turned red")
 
 
-def test_every_seeded_bug_fits_the_program_as_it_is_now(tmp_path: Path) -> None:
-    for number, bug in enumerate(BUGS):
-        bug.plant(tmp_path / str(number))
+def test_every_seeded_bug_fits_the_program_as_it_is_now() -> None:
+    assert [bug.name for bug in BUGS if bug.file and not bug.mistaken()] == []
 
 
-def test_a_bug_whose_text_is_not_there_once_is_refused(tmp_path: Path) -> None:
-    for number, text in enumerate(("no such line", "import")):
+def test_a_bug_whose_text_is_not_there_once_is_refused() -> None:
+    for text in ("no such line", "import"):
         with pytest.raises(BugDoesNotFit, match="not once"):
-            Bug("x", "", ("t",), file="core/clock.py", find=text, replace="").plant(tmp_path / str(number))
+            Bug("x", "", ("t",), file="core/clock.py", find=text, replace="").mistaken()
 
 
 def test_a_change_that_breaks_nothing_turns_nothing_red(turned_red: Red) -> None:

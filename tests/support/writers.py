@@ -71,5 +71,5 @@ async def interleave(writers: Sequence[Writer], order: Iterable[int], isolation:
         await writer.begin(isolation)
     for turn in order:
         await writers[turn].step()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(writer.end() for writer in writers))

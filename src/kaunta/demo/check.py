@@ -29,10 +29,23 @@ from kaunta.demo.setup import Demo, running_demo
 from kaunta.payments import invariants, views
 from kaunta.tabs.views import tab_by_ref
 
-#: Policy minutes pass in seconds; network waits are as real as ever.
-CLOCK_FACTOR = 40.0
-#: Real seconds a case may take until it must have ended as expected.
-PATIENCE = 45.0
+#: Real seconds a page may take to say what it must.
+PAGE_SECONDS = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many times faster time passes, and the real seconds a case may take until it must have ended as expected.
+
+    Network waits are as real as ever: on a machine that does much else they may not fit into faster seconds.
+    """
+
+    factor: float
+    patience: float
+
+
+#: Policy minutes pass in seconds. What did not end well is played again with room: what is wrong is wrong again.
+PACE, WITH_ROOM = Pace(40.0, 45.0), Pace(8.0, 150.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +66,17 @@ class Played:
 
 
 async def check_all() -> list[Played]:
-    """Play every scenario at once, each on a tab of its own; then nothing may be broken."""
-    async with throw_away_demo() as demo, Outbound() as outbound:
+    """Play every scenario; those that did not end as they must once more, at a slower pace."""
+    played = await play_all(PACE, [*CASES, *DIRECT])
+    if again := [each.name for each in played if not each.ok and each.name in CASES.keys() | DIRECT.keys()]:
+        slower = {each.name: each for each in await play_all(WITH_ROOM, again)}
+        played = [slower.pop(each.name, each) for each in played] + list(slower.values())
+    return played
+
+
+async def play_all(pace: Pace, names: list[str]) -> list[Played]:
+    """These scenarios at once, each on a tab of its own; then nothing may be broken."""
+    async with throw_away_demo(pace) as demo, Outbound() as outbound:
         counter = Browser(outbound, demo.url)
         await counter.post("/staff/login", user=OWNER, password=demo.password)
         direct = await direct_bar.prepare(
@@ -62,8 +84,8 @@ async def check_all() -> list[Played]:
         )
         played = list(
             await asyncio.gather(
-                *(play(demo, outbound, counter, name) for name in CASES),
-                *(play_direct(demo, outbound, direct, name) for name in DIRECT),
+                *(play(demo, outbound, counter, name, pace) for name in names if name in CASES),
+                *(play_direct(demo, outbound, direct, name) for name in names if name in DIRECT),
             )
         )
         async with demo.rt.db.acquire() as db:
@@ -74,13 +96,13 @@ async def check_all() -> list[Played]:
 
 
 @asynccontextmanager
-async def throw_away_demo() -> AsyncIterator[Demo]:
+async def throw_away_demo(pace: Pace) -> AsyncIterator[Demo]:
     with tempfile.TemporaryDirectory(prefix="kaunta-check-") as folder:
-        async with running_demo(Path(folder), port=0, durable=False, clock_factor=CLOCK_FACTOR, auto="paid") as demo:
+        async with running_demo(Path(folder), port=0, durable=False, clock_factor=pace.factor, auto="paid") as demo:
             yield demo
 
 
-async def play(demo: Demo, outbound: Outbound, counter: Browser, name: str) -> Played:
+async def play(demo: Demo, outbound: Outbound, counter: Browser, name: str, pace: Pace) -> Played:
     """One case by a guest of its own."""
     case, started = CASES[name], perf_counter()
     phone = phone_of(name, list(CASES).index(name))
@@ -92,7 +114,7 @@ async def play(demo: Demo, outbound: Outbound, counter: Browser, name: str) -> P
         payment_id = await pay(guest, tab_ref, phone)
         if case.meanwhile is not None:
             await case.meanwhile(Playing(demo, guest, counter, tab_ref, phone, payment_id))
-        got = await outcome(demo, guest, tab_ref, payment_id, case)
+        got = await outcome(demo, guest, tab_ref, payment_id, case, perf_counter() + pace.patience)
     except Stuck as stuck:
         got = f"stuck: {stuck}"
     return Played(name, case.ending, got, ok=got == case.ending, seconds=perf_counter() - started)
@@ -115,7 +137,7 @@ async def order(demo: Demo, guest: Browser, counter: Browser) -> str:
     menu = await guest.get(table)
     item = found(r'value="plus\.([0-9a-f]+)"', menu)
     await guest.post(f"{table}/order", **{"key": found(r'name="key" value="([^"]+)"', menu), f"q.{item}": "3"})
-    board = await counter.get("/staff")
+    board = await counter.get("/staff/board")
     csrf = found(r'name="csrf" value="([^"]+)"', board)
     for order_id in re.findall(r'action="/staff/orders/([0-9a-f-]{36})"', board):
         # Several guests' orders are on one board; whoever reads it first confirms them all.
@@ -137,9 +159,8 @@ async def pay(guest: Browser, tab_ref: str, phone: str) -> UUID:
     return UUID(found(r"/p/([0-9a-f-]{36})", location))
 
 
-async def outcome(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, case: Case) -> str:
+async def outcome(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, case: Case, deadline: float) -> str:
     """What the payment came to, once it is what it must be or time is up."""
-    deadline = perf_counter() + PATIENCE
     while (got := await stands(demo, guest, tab_ref, payment_id, case)) != case.ending:
         if perf_counter() > deadline:
             break
@@ -168,7 +189,7 @@ async def stands(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, exp
 
 async def until(read: Any, text: str) -> str:
     """Read a page until it has `text`."""
-    deadline = perf_counter() + PATIENCE
+    deadline = perf_counter() + PAGE_SECONDS
     while text not in (page := str(await read())):
         if perf_counter() > deadline:
             raise Stuck(f"a page never had {text}")
