@@ -4,16 +4,17 @@
 which payment and what is wrong with it.
 """
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
 from hashlib import sha256
 from uuid import UUID
 
 from kaunta.payments import invariants, views
 from kaunta.tabs import views as tab_views
 
-from .evidence import Evidence, Payment, Told, gather, inbox, payments
+from .direct_books import check_direct, matches, paid_in
+from .evidence import Evidence, Payment, typed
 from .house import House
+from .looking import Books, Entry, Expected, look
 
 OPEN = ("pending", "sent")
 UNPAID = ("failed", "cancelled")
@@ -28,71 +29,6 @@ WAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A ledger row."""
-
-    id: UUID
-    tab_id: UUID
-    kind: str
-    method: str | None
-    amount: int
-    transaction_id: UUID | None
-    receipt: str | None
-    corrects: UUID | None
-
-
-@dataclass(slots=True)
-class Expected:
-    """What the machine did itself and may therefore expect: shillings by tab, and people's words by payment."""
-
-    ordered: Counter[UUID] = field(default_factory=Counter)
-    cash: Counter[UUID] = field(default_factory=Counter)
-    said_paid: set[UUID] = field(default_factory=set)
-    said_unpaid: set[UUID] = field(default_factory=set)
-    #: Payments that a use case answered for with their id.
-    started: set[UUID] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Books:
-    """One look at everything."""
-
-    payments: dict[UUID, Payment]
-    evidence: dict[UUID, Evidence]
-    told: list[Told]
-    ledger: list[Entry]
-    #: (subject, kind) of every open problem.
-    problems: set[tuple[str, str]]
-    credits: dict[UUID | None, list[Entry]] = field(default_factory=lambda: defaultdict(list))
-
-    def credited(self, payment: UUID, receipt: str | None = None) -> int:
-        """Shillings booked for a payment (for one receipt of it), with whatever corrects or takes them back."""
-        first = [row for row in self.credits[payment] if row.corrects is None and receipt in (None, row.receipt)]
-        return sum(map(self.net, first))
-
-    def net(self, row: Entry) -> int:
-        return row.amount + sum(self.net(each) for each in self.credits[row.transaction_id] if each.corrects == row.id)
-
-
-async def look(house: House) -> Books:
-    """Read everything there is, in the order that makes later rows explain earlier ones."""
-    known, told = await payments(house), await inbox(house)
-    ledger = [
-        Entry(**row)
-        for row in await house.eyes.fetch(
-            "select id, tab_id, kind, method, amount, transaction_id, receipt, corrects from tab_payments "
-            "order by created_at, id"
-        )
-    ]
-    rows = await house.eyes.fetch("select subject, kind from problems where closed_at is null")
-    books = Books(known, gather(house, known, told), told, ledger, {(row["subject"], row["kind"]) for row in rows})
-    for row in ledger:
-        if row.transaction_id is not None:
-            books.credits[row.transaction_id].append(row)
-    return books
-
-
 async def check(house: House, expected: Expected) -> Books:
     """Everything that must hold after a step. Raises AssertionError with the sentence that does not."""
     for finding in await invariants.check_all(house.eyes):
@@ -103,8 +39,9 @@ async def check(house: House, expected: Expected) -> Books:
         pushed_at_most_once(payment, evidence)
         nothing_without_the_right_token(house, payment, evidence)
         status_is_justified(books, expected, payment, evidence)
-        credits_are_what_was_told(books, payment, evidence)
+        credits_are_what_was_told(house, books, payment, evidence)
     receipts_count_once(books)
+    check_direct(house, books)
     acknowledged_is_kept(house, books)
     open_attempts_are_single(books)
     assert set(books.payments) == expected.started, "a payment exists that nobody was told of, or one was not written"
@@ -154,27 +91,36 @@ def booked_for(books: Books, receipt: str) -> UUID | None:
     return rows[0].transaction_id if rows else None
 
 
-def credits_are_what_was_told(books: Books, payment: Payment, evidence: Evidence) -> None:
+def credits_are_what_was_told(house: House, books: Books, payment: Payment, evidence: Evidence) -> None:
     for row in books.credits[payment.id]:
         if row.kind != "payment" or row.receipt is None:
             continue
-        amounts = evidence.proofs.get(row.receipt)
+        amounts = evidence.proofs.get(row.receipt) or listed(house, payment, evidence, row)
         if amounts is None:
             assert any(told.receipt == row.receipt for told in evidence.foreign), f"nobody proved receipt {row.receipt}"
             continue
         allowed = {payment.amount if amount is None else amount for amount in amounts}
-        assert books.net(row) in allowed, f"{row.receipt} told {amounts} and is booked with {books.net(row)}"
+        assert books.taken(row) in allowed, f"{row.receipt} told {amounts} and is booked with {books.taken(row)}"
     for receipt in evidence.proofs:
         assert booked_for(books, receipt) is not None or (str(payment.id), "callback_ids_differ") in books.problems, (
             f"receipt {receipt} of {payment.id} was understood and is not booked"
         )
 
 
+def listed(house: House, payment: Payment, evidence: Evidence, row: Entry) -> list[int | None] | None:
+    """What Safaricom's lists say of a receipt that names this payment."""
+    taken = paid_in(house).get(row.receipt or "")
+    pushed = evidence.push is not None and taken is not None and taken.checkout_id == evidence.push.checkout_id
+    named = taken is not None and typed(taken.reference) == payment.reference
+    return [taken.amount] if taken is not None and (pushed or named) else None
+
+
 def receipts_count_once(books: Books) -> None:
     paid = [row for row in books.ledger if row.kind == "payment"]
     counted = Counter(row.receipt for row in paid if row.receipt)
     assert all(times == 1 for times in counted.values()), f"a receipt is credited twice: {counted}"
-    receiptless = Counter(row.transaction_id for row in paid if row.method == "mpesa" and not row.receipt)
+    pushed = [row for row in paid if row.method == "mpesa" and row.transaction_id is not None]
+    receiptless = Counter(row.transaction_id for row in pushed if not row.receipt)
     assert all(times == 1 for times in receiptless.values()), f"a receiptless credit is booked twice: {receiptless}"
 
 
@@ -209,6 +155,7 @@ async def tabs_add_up(house: House, books: Books, expected: Expected) -> None:
     for tab in house.tabs:
         rows = [row for row in books.ledger if row.tab_id == tab.id]
         mpesa = sum(books.credited(each.id) for each in books.payments.values() if each.tab_id == tab.id)
+        mpesa += sum(books.net(row) for row in matches(books) if row.tab_id == tab.id)
         assert sum(row.amount for row in rows if row.method == "cash") == expected.cash[tab.id], "cash was miscounted"
         assert sum(row.amount for row in rows) == expected.cash[tab.id] + mpesa, "the ledger has a row of nobody's"
         view = await tab_views.view(house.eyes, tab.id)

@@ -11,9 +11,10 @@ from kaunta.core.errors import KauntaError
 from kaunta.payments.initiate import Initiated
 from kaunta.simulator.scenarios import Scenario
 
-from .books import OPEN, Books, Expected, balance, check, look
+from .books import OPEN, balance, check
 from .evidence import Payment
 from .house import House, World, open_house
+from .looking import Books, Expected, look
 from .reconciliation import reconcile
 
 T = TypeVar("T")

@@ -5,7 +5,8 @@ and the truth about money is the simulator's own ledger.
 """
 
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -18,6 +19,8 @@ from .safaricom import PUSH, QUERY, Asked, token_of
 FINAL = frozenset({"1", "2", "3", "4", "8", "11", "17", "26", "1001", "2001", "2002", "2028", "8006", "SFC_IC0003"})
 CANCEL = frozenset({"1031", "1032"})
 UNPROVEN = frozenset({"1019", "1025", "1036", "1037", "1050", "9999"})
+#: What a confirmation under the right secret came to.
+PROVEN = ("applied", "duplicate", "unmatched")
 #: Two queries that say paid count as two words when at least this far apart.
 APART = timedelta(seconds=20)
 
@@ -34,6 +37,9 @@ class Told:
     code: str | None = None
     receipt: str | None = None
     amount: int | None = None
+    channel: str = "stk"
+    #: What the payer wrote, of a confirmation.
+    reference: str = ""
 
     @property
     def believed(self) -> bool:
@@ -41,8 +47,10 @@ class Told:
         return self.verdict in ("applied", "duplicate", "contradictory")
 
 
-def read(id_: int, token: bytes | None, body: bytes, verdict: str | None) -> Told:
+def read(id_: int, token: bytes | None, body: bytes, verdict: str | None, channel: str) -> Told:
     """A callback taken apart by hand."""
+    if channel != "stk":
+        return read_confirmation(id_, token, body, verdict, channel)
     try:
         said = json.loads(body)["Body"]["stkCallback"]
         items = {item["Name"]: item.get("Value") for item in said.get("CallbackMetadata", {}).get("Item", [])}
@@ -60,6 +68,27 @@ def read(id_: int, token: bytes | None, body: bytes, verdict: str | None) -> Tol
         items.get("MpesaReceiptNumber"),
         None if amount is None else int(amount),
     )
+
+
+def read_confirmation(id_: int, token: bytes | None, body: bytes, verdict: str | None, channel: str) -> Told:
+    """A message that is no callback: what a confirmation says of its payment, and nothing of the others."""
+    told = Told(id_, token, body, verdict, channel=channel)
+    try:
+        said = json.loads(body)
+        return replace(
+            told,
+            receipt=said["TransID"],
+            amount=int(float(said["TransAmount"])),
+            reference=typed(said["BillRefNumber"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return told
+
+
+def typed(reference: str) -> str:
+    """A payer's words as they are compared: `tb x7k2m` is TB-X7K2M."""
+    words = re.sub(r"[\s-]", "", reference).upper()
+    return f"TB-{words[2:]}" if words.startswith("TB") else words
 
 
 @dataclass(slots=True)
@@ -119,12 +148,14 @@ class Payment:
     receipt: str | None
     failure_reason: str | None
     started: datetime
+    reference: str
 
 
 async def payments(house: House) -> dict[UUID, Payment]:
     rows = await house.eyes.fetch(
         "select id, bar_id, tab_id, amount, status::text as status, irregularities, callback_token_hash as token, "
-        "checkout_request_id_hash as checkout_hash, phone_hash, receipt, failure_reason, push_started_at as started "
+        "checkout_request_id_hash as checkout_hash, phone_hash, receipt, failure_reason, push_started_at as started, "
+        "reference "
         "from mpesa_transactions order by created_at, id"
     )
     return {row["id"]: Payment(**row) for row in rows}
@@ -132,10 +163,16 @@ async def payments(house: House) -> dict[UUID, Payment]:
 
 async def inbox(house: House) -> list[Told]:
     """Every callback there is."""
-    rows = await house.eyes.fetch("select id, token_hash, body_enc, verdict from mpesa_callbacks order by id")
+    rows = await house.eyes.fetch("select id, token_hash, body_enc, verdict, channel from mpesa_callbacks order by id")
     keys = house.rt.keys
     return [
-        read(row["id"], row["token_hash"], await keys.open(house.eyes, "callback", row["body_enc"]), row["verdict"])
+        read(
+            row["id"],
+            row["token_hash"],
+            await keys.open(house.eyes, "callback", row["body_enc"]),
+            row["verdict"],
+            row["channel"],
+        )
         for row in rows
     ]
 
@@ -156,8 +193,11 @@ def gather(house: House, known: dict[UUID, Payment], told: list[Told]) -> dict[U
             found.heard.append(str(asked.answer["ResultCode"]))
             if found.heard[-1] == "0":
                 found.zeros.append(asked.at)
+    by_reference = {payment.reference: by_token[payment.token] for payment in known.values()}
     for each in told:
-        found = by_token.get(each.token) if each.token else None
+        if each.channel == "c2b" and each.verdict in PROVEN and (found := by_reference.get(each.reference)):
+            found.proofs.setdefault(str(each.receipt), []).append(each.amount)
+        found = by_token.get(each.token) if each.token and each.channel == "stk" else None
         if found is not None:
             weigh(found, each)
     return {payment.id: by_token[payment.token] for payment in known.values()}

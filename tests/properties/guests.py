@@ -12,8 +12,9 @@ from kaunta.payments.retry import Again, retry
 from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.scenarios import Scenario
 
-from .books import UNPAID, look
+from .books import UNPAID
 from .evening import Evening
+from .looking import look
 from .scenarios import named, patient, scenarios
 
 #: Nobody of the simulator's test numbers.

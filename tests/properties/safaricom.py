@@ -5,6 +5,7 @@ the truth about what we were told.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,14 +18,17 @@ from kaunta.simulator.courier import Delivered, HttpCourier
 from kaunta.simulator.pushes import Message as Letter
 
 PUSH, QUERY = "/mpesa/stkpush/v1/processrequest", "/mpesa/stkpushquery/v1/query"
+REVERSAL = "/mpesa/reversal/v1/request"
+#: The secrets in our addresses.
+SECRET = re.compile(r"/([0-9a-f]{64})(?:/|$)")
 #: The one refusal after which a push may be sent again.
 TOKEN_REFUSED = "Invalid Access Token"
 
 
 @dataclass(slots=True)
 class Asked:
-    """A request that arrived at Safaricom's door. `about`: a push's callback address, a query's CheckoutRequestID;
-    `answer`: the JSON object it got, if it got one."""
+    """A request that arrived at Safaricom's door. `about`: a push's callback address, a query's CheckoutRequestID, a
+    reversal's ResultURL; `answer`: the JSON object it got, if it got one."""
 
     path: str
     about: str
@@ -43,15 +47,17 @@ class Asked:
 
 
 class Door:
-    """ASGI around the simulator: hears what is asked and what is answered, and changes neither."""
+    """ASGI around the simulator: hears what is asked and what is answered, and changes neither. `swallows`: of how many
+    requests to a path the answer is lost on its way, after they were dealt with."""
 
-    def __init__(self, app: ASGIApp, heard: list[Asked], clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, heard: list[Asked], swallows: Counter[str], clock: Clock) -> None:
         self.app = app
         self.heard = heard
+        self.swallows = swallows
         self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in (PUSH, QUERY):
+        if scope["type"] != "http" or scope["path"] not in (PUSH, QUERY, REVERSAL):
             await self.app(scope, receive, send)
             return
         body, more = b"", True
@@ -61,8 +67,11 @@ class Door:
                 return
             body, more = body + message.get("body", b""), message.get("more_body", False)
         said = json.loads(body)
-        asked = Asked(scope["path"], str(said.get("CallBackURL") or said.get("CheckoutRequestID")), self.clock.now())
+        about = said.get("CallBackURL") or said.get("CheckoutRequestID") or said.get("ResultURL")
+        asked = Asked(scope["path"], str(about), self.clock.now())
         self.heard.append(asked)
+        lost = self.swallows[scope["path"]] > 0
+        self.swallows[scope["path"]] -= int(lost)
         unread = [{"type": "http.request", "body": body, "more_body": False}]
         answered = bytearray()
 
@@ -75,7 +84,12 @@ class Door:
             answered.extend(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 asked.answer = object_in(bytes(answered))
-            await send(message)
+            if not lost:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "status": 502, "headers": [(b"content-type", b"text/html")]})
+            else:
+                await send({**message, "body": b"" if message.get("more_body") else b"<html>Bad Gateway</html>"})
 
         await self.app(scope, replay, listen)
 
@@ -89,8 +103,9 @@ def object_in(body: bytes) -> dict[str, object]:
 
 
 def token_of(url: str) -> str:
-    """The secret at the end of a callback address."""
-    return url.rpartition("/")[2]
+    """The secret in a callback address; without one, its last word."""
+    found = SECRET.search(url)
+    return found[1] if found else url.rpartition("/")[2]
 
 
 class Post:

@@ -22,15 +22,18 @@ from kaunta.core.vault import generate_entry
 from tests.plugins.databases import Cluster
 
 from .house import World
-from .trouble import MoneyMachine
+from .whole import MACHINES
 
 EXAMPLES, STEPS = 25, 60
 
 
-def live_through(world: World, *, examples: int, steps: int, number: int | None = None, shortest: bool = True) -> None:
+def live_through(
+    world: World, *, examples: int, steps: int, number: int | None = None, shortest: bool = True,
+    machine: str = "whole",
+) -> None:  # fmt: skip
     """So many evenings of so many steps; a failure says its seed and, if `shortest`, is made short."""
     number = SystemRandom().randrange(10**9) if number is None else number
-    factory = seed(number)(lambda: MoneyMachine(world))
+    factory = seed(number)(lambda: MACHINES[machine](world))
     try:
         run_state_machine_as_test(
             cast(type[RuleBasedStateMachine], factory),
@@ -45,7 +48,8 @@ def live_through(world: World, *, examples: int, steps: int, number: int | None 
         )
     except BaseException as failure:
         failure.add_note(
-            f"again: python -m tests.properties.soak --seed {number} --examples {examples} --steps {steps}"
+            f"again: python -m tests.properties.soak --machine {machine} --seed {number} --examples {examples} "
+            f"--steps {steps}"
         )
         raise
 
@@ -57,6 +61,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="evenings a round")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps an evening")
     parser.add_argument("--long", action="store_true", help="show the first failure as it came, not the shortest")
+    parser.add_argument("--machine", choices=MACHINES, default="whole", help="which rules; default: all")
     said = parser.parse_args()
     warnings.simplefilter("error")
     for noisy in ("asyncio", "asyncpg", "uvicorn.error"):
@@ -69,7 +74,10 @@ def main() -> int:
             world = World(runner, cluster.need(), keyring, HASHER.hash("soak"))
             while True:
                 tell(f"seed {number}")
-                live_through(world, examples=said.examples, steps=said.steps, number=number, shortest=not said.long)
+                live_through(
+                    world, examples=said.examples, steps=said.steps, number=number, shortest=not said.long,
+                    machine=said.machine,
+                )  # fmt: skip
                 passed = time.monotonic() - started
                 tell(f"{passed:6.0f} s  " + ", ".join(f"{what} {count:,}" for what, count in world.figures.items()))
                 if passed >= said.minutes * 60:

@@ -16,9 +16,10 @@ from kaunta.simulator.pushes import Message as Letter
 from kaunta.simulator.scenarios import Callback, Query, Receipt, Scenario
 from kaunta.tabs.tabs import close_tab
 
-from .books import Books, Expected, check
+from .books import check
 from .guests import PHONES
 from .house import House, World, open_house
+from .looking import Books, Expected
 from .reconciliation import turns
 
 PAID, STUCK = CATALOGUE["paid"], Query(stuck=True)

@@ -6,7 +6,7 @@ are never compared: they come masked, hashed and plain. What fits nobody is a pr
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -171,6 +171,9 @@ async def may_take(db: Connection, plan: Plan, present: SeenReceipt | None) -> b
         return plan.candidate is not None
     if present is not None and (present.ledger_id is not None or present.set_aside):
         return False
+    if present is not None and present.bar_id != plan.candidate.bar_id:
+        # Bars may share a shortcode; what stands in one's books fits no payment of another's.
+        return False
     await tab_queries.lock_tab(db, plan.candidate.tab_id)
     return await sightings.still_receiptless(db, plan.candidate.id)
 
@@ -204,7 +207,8 @@ async def to_receiptless(db: Connection, rt: Runtime, key: Key, candidate: Candi
     Amount and time may deceive: the receipt is tied to the credit and stays out of the payment's row, so that the
     callback that proves it for another payment finds its place free.
     """
-    receipt = await prove(db, rt, key, sighting)
+    # Another bar of the shortcode may have seen it first: it is the payment's bar's.
+    receipt = await prove(db, rt, key, replace(sighting, bar_id=candidate.bar_id))
     ledger_id = await tab_queries.receiptless_credit(db, candidate.id)
     if receipt.ledger_id is not None or ledger_id is None:
         return Placed(Placing.KNOWN, receipt.id, receipt.transaction_id, receipt.tab_id)

@@ -95,7 +95,7 @@ def rows_of(simulator: "Simulator", shortcode: str) -> Iterator[Row]:
             continue
         change = effect(entry)
         balance += change
-        words = details(entry.transaction_type, entry.kind, party, entry.reference or entry.reverses or "")
+        words = details(entry.transaction_type, entry.kind, party, entry.reverses or entry.reference)
         yield Row(
             entry.receipt, entry.at, words, True, max(change, 0), min(change, 0), balance, reason_type(entry), party,
             entry.reverses or "", entry.reference,

@@ -79,12 +79,15 @@ async def sight(
 
 
 async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id: UUID) -> None:
-    """Tie a receipt to the payment and the ledger row it proves, or has been said to prove before."""
+    """Tie a receipt to the payment and the ledger row it proves, or has been said to prove before.
+
+    Of bars that share a shortcode another may have seen it first: it is theirs whose tab it pays.
+    """
     one_row(
         await db.execute(
             """
             update mpesa_receipts set transaction_id = $2, ledger_id = $3, set_aside_at = null, set_aside_by = null,
-                set_aside_reason = null
+                set_aside_reason = null, bar_id = (select bar_id from tab_payments where id = $3)
             where id = $1 and (ledger_id is null or ledger_id = $3)
             """,
             receipt_id, transaction_id, ledger_id,

@@ -155,7 +155,7 @@ async def book_for(db: Connection, receipt_id: UUID, transaction_id: UUID | None
         await db.execute(
             """
             update mpesa_receipts set transaction_id = $2, ledger_id = $3, set_aside_at = null, set_aside_by = null,
-                set_aside_reason = null
+                set_aside_reason = null, bar_id = (select bar_id from tab_payments where id = $3)
             where id = $1 and ledger_id is null
             """,
             receipt_id, transaction_id, ledger_id,
@@ -205,7 +205,8 @@ async def unplaced(db: Connection, since: datetime, limit: int) -> list[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A receipt we have: `booked`, credited to a tab; `given_back`: shillings that went back."""
+    """A receipt we have: `booked`, credited by Safaricom's own proof, and not on somebody's word, which a list may
+    disprove; `given_back`: shillings that went back."""
 
     id: UUID
     bar_id: UUID
@@ -220,11 +221,12 @@ async def known(db: Connection, environment: str, receipts: list[str]) -> dict[s
     """Which of these codes are proven here already."""
     rows = await db.fetch(
         """
-        select r.id, r.bar_id, r.receipt, r.amount, r.ledger_id is not null as booked,
+        select r.id, r.bar_id, r.receipt, r.amount, p.receipt is not null as booked,
                r.set_aside_at is not null as set_aside,
                (select coalesce(sum(f.amount), 0)::int from mpesa_refunds f
                 where f.state = 'refunded' and (f.receipt_id = r.id or f.credit_id = r.ledger_id)) as given_back
-        from mpesa_receipts r where r.environment = $1 and r.receipt = any($2)
+        from mpesa_receipts r left join tab_payments p on p.id = r.ledger_id
+        where r.environment = $1 and r.receipt = any($2)
         """,
         environment, receipts,
     )  # fmt: skip

@@ -15,19 +15,20 @@ async def first_tab_at(db: Connection, bar_id: UUID) -> datetime | None:
 
 
 async def settle_at_sight(db: Connection, import_id: UUID, cutoff: datetime | None) -> int:
-    """Payments whose place is plain: booked already with this amount, another bar's of the same shortcode, from
-    before the bar's first tab. How many of the import's lines that were."""
+    """Payments whose place is plain: booked already with this amount and on no mere word, another bar's of the same
+    shortcode, from before the bar's first tab. How many of the import's lines that were."""
     return affected(
         await db.execute(
             """
             update statement_lines l set look_at = null, party_enc = null, placed_as = s.placed_as
             from (
                 select l.id, case when r.bar_id <> l.bar_id then 'elsewhere'
-                                  when r.ledger_id is not null and r.amount * 100::bigint = l.cents then 'known'
+                                  when p.receipt is not null and r.amount * 100::bigint = l.cents then 'known'
                                   when r.id is null and l.at < coalesce($2, 'infinity'::timestamptz) then 'before'
                              end as placed_as
                 from statement_lines l
                 left join mpesa_receipts r on r.environment = l.environment and r.receipt = l.receipt
+                left join tab_payments p on p.id = r.ledger_id
                 where l.import_id = $1 and l.kind = 'payment' and l.look_at is not null) s
             where l.id = s.id and s.placed_as is not null
             """,
