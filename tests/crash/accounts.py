@@ -17,7 +17,8 @@ async def account_for(db: Connection, push: Push) -> None:
     row = await db.fetchrow(
         """
         select t.id, t.status::text as status, t.checkout_request_id_hash is not null as named,
-               (select coalesce(sum(amount), 0) from tab_payments p where p.transaction_id = t.id) as booked,
+               (select coalesce(sum(amount), 0) from tab_payments p
+                where p.transaction_id = t.id and p.kind <> 'refund') as booked,
                exists (select from problems where subject = t.id::text and closed_at is null) as shown
         from mpesa_transactions t where callback_token_hash = $1
         """,

@@ -7,11 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.core.runtime import Runtime
-from kaunta.payments import inbox, silence
+from kaunta.payments import inbox, matching, pull, refunds, reversals, silence
+from kaunta.payments.checking import check_code
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.receipts import look_again
 from kaunta.payments.reconcile import check_now
+from kaunta.payments.refunds import RefundWanted
 from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.retry import Again, retry
+from kaunta.statements import importing, placing
 from kaunta.tabs.orders import OrderRequest, confirm_order, place_order
 from kaunta.tabs.settle import record_payment
 from kaunta.worker import Worker
@@ -86,6 +90,47 @@ async def confirm(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
     await confirm_order(rt, UUID(said["bar"]), UUID(said["order"]), UUID(said["by"]))
 
 
+async def give_back(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """A manager gives money back: asked for, and sent in the same breath."""
+    wanted = RefundWanted(
+        UUID(said["bar"]), said["amount"], "the beer was warm", "reversal", said["key"], UUID(said["receipt"])
+    )
+    made = await refunds.request(rt, wanted, by="staff:manager")
+    await reversals.send(rt, pushes.daraja, made.id)
+
+
+async def work_on_refunds(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """The worker sends refunds, misses Results and asks about what is unknown."""
+    await reversals.work(rt, pushes.daraja)
+
+
+async def match(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """A person says whose a receipt is."""
+    bar, receipt, tab = (UUID(said[name]) for name in ("bar", "receipt", "tab"))
+    await matching.match_to_tab(rt, bar, receipt, tab, by="staff:cashier", reason="the guest showed the SMS")
+
+
+async def find_places(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """The worker looks again at receipts that are nobody's."""
+    await look_again(rt)
+
+
+async def ask_for_code(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """Staff check a code that nobody has told us."""
+    await check_code(rt, pushes.daraja, UUID(said["bar"]), said["code"], by="staff:cashier")
+
+
+async def pull_list(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """The worker asks for the list of payments."""
+    await pull.work(rt, pushes.daraja)
+
+
+async def import_statement(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """A statement that was read is made to count, and its lines find their places."""
+    done = await importing.accept(rt, UUID(said["bar"]), UUID(said["statement"]), "staff:manager")
+    await placing.place_of_import(rt, done.id, 1_000)
+
+
 async def until_told() -> None:
     """Wait for a line on standard input."""
     told = asyncio.Event()
@@ -97,5 +142,8 @@ async def until_told() -> None:
 
 ACTS: dict[str, Act] = {
     act.__name__: act
-    for act in (pay, pay_again, ask, check, time_out, work, import_spool, decide, take_cash, order, confirm)
-}
+    for act in (
+        pay, pay_again, ask, check, time_out, work, import_spool, decide, take_cash, order, confirm, give_back,
+        work_on_refunds, match, find_places, ask_for_code, pull_list, import_statement,
+    )
+}  # fmt: skip

@@ -35,6 +35,12 @@ def public_socket() -> Iterator[socket.socket]:
         yield bound
 
 
+@pytest.fixture
+def kind_of_stage() -> type[Stage]:
+    """What the scenes are played on."""
+    return Stage
+
+
 @pytest.fixture(params=["share", pytest.param("full", marks=pytest.mark.prove)])
 def stage(
     settings: Settings,
@@ -44,6 +50,7 @@ def stage(
     simulator: Safaricom,
     bar: SeededBar,
     forks: Forks,
+    kind_of_stage: type[Stage],
     proof: Proof,
     request: pytest.FixtureRequest,
 ) -> Stage:
@@ -62,4 +69,6 @@ def stage(
     def tell(died: int, steps: int) -> None:
         proof(f"crash: {name}", f"{died} deaths over {steps} I/O steps, nothing lost")
 
-    return Stage(settings, clock, rt, pushes, simulator, bar, forks, restarted, full=request.param == "full", tell=tell)
+    return kind_of_stage(
+        settings, clock, rt, pushes, simulator, bar, forks, restarted, full=request.param == "full", tell=tell
+    )

@@ -27,7 +27,7 @@ from tests.support.bars import OpenTab, SeededBar, open_tab
 from tests.support.safaricom import Safaricom
 
 #: Policy seconds between the worker's turns after a restart; together longer than five minutes and every lease.
-TURNS = (0, 21, 31, 31, 60, 200, 60, 300, 600)
+TURNS = (0, 21, 31, 31, 60, 200, 60, 300, 600, 120, 300)
 #: The loops that bring a payment to its end. The others are not asked for at each of a thousand deaths: the invariants
 #: are looked at anyway, and that a whole turn survives a death is a scene of its own.
 LOOPS = frozenset({"spool", "inbox", "queries", "silence"})
@@ -114,6 +114,10 @@ class Stage:
     full: bool
     #: Is told, in the end, at how many places the process died and how many steps there were.
     tell: Callable[[int, int], None]
+    #: What the restarted worker does, and how many places an ordinary run tries.
+    loops: frozenset[str] = LOOPS
+    most: int = MOST
+    more: int = MORE
     #: Where the process died, over all scenes.
     died: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -145,7 +149,7 @@ class Stage:
             return [crash for _, crash in every]
         chance = Random(len(every))
         chosen: set[Crash] = set()
-        for wanted, most in ((True, MOST), (False, MORE)):
+        for wanted, most in ((True, self.most), (False, self.more)):
             places = [crash for step, crash in every if step.decisive is wanted]
             chosen.update(chance.sample(places, min(most, len(places))))
         return [crash for _, crash in every if crash in chosen]
@@ -158,7 +162,7 @@ class Stage:
                 await self.simulator.advance(seconds)
                 await running.pushes.drain()
                 for loop in worker.loops():
-                    while loop.name in LOOPS and await loop.work():
+                    while loop.name in self.loops and await loop.work():
                         pass
                 if seconds and await self.quiet():
                     return

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Coroutine
 from typing import Self, cast
 from urllib.parse import urlsplit
 
@@ -22,7 +23,9 @@ class End(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         # From its first moment: one that comes while the wire is cut must end with the others.
         self.wire.ends.add(self)
-        if self.other is None:
+        if self.wire.listening is None:
+            self.transport.abort()
+        elif self.other is None:
             self.wire.connect(self)
         else:
             self.other.meet(self)
@@ -59,7 +62,9 @@ class Relay:
 
     def __init__(self, database_url: str) -> None:
         self.database = urlsplit(database_url)
-        self.server: asyncio.Server | None = None
+        #: None while the wire is cut. A server of asyncio's own, closed at the moment in which it accepts somebody,
+        #: forgets that connection unclosed.
+        self.listening: socket.socket | None = None
         self.port = 0
         self.ends: set[End] = set()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -71,23 +76,40 @@ class Relay:
 
     async def mend(self) -> None:
         """Let connections through (again), on the same port."""
-        loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(lambda: End(self), "127.0.0.1", self.port)
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.cut()
+        self.listening = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        self.listening.setblocking(False)
+        self.port = self.listening.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self.listening, self.accept, self.listening)
+
+    def accept(self, listening: socket.socket) -> None:
+        """Somebody connects."""
+        with contextlib.suppress(OSError):
+            here, _ = listening.accept()
+            here.setblocking(False)
+            self.begin(self.welcome(here))
+
+    async def welcome(self, here: socket.socket) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: End(self), here)
+
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def cut(self) -> None:
         """Break every connection and refuse new ones."""
-        if self.server is not None:
-            self.server.close()
+        if self.listening is not None:
+            asyncio.get_running_loop().remove_reader(self.listening)
+            self.listening.close()
+            self.listening = None
         for end in list(self.ends):
             if end.transport is not None:
                 end.transport.abort()
 
     def connect(self, here: End) -> None:
         """Reach the database for a connection that has just come in."""
-        task = asyncio.get_running_loop().create_task(self.reach(here))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.begin(self.reach(here))
 
     async def reach(self, here: End) -> None:
         host, port = self.database.hostname or "", self.database.port or 5432
@@ -98,8 +120,6 @@ class Relay:
 
     async def end(self) -> None:
         self.cut()
-        if self.server is not None:
-            await self.server.wait_closed()
         # What was just being accepted or reached is there in a turn or two, and must not outlive the wire.
         for _ in range(20):
             await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -103,7 +103,7 @@ async def register(request: Request, body: C2bBody) -> JSONResponse:
 @router.post("/initiator")
 async def initiator(request: Request, body: InitiatorBody) -> JSONResponse:
     """Set, or take away, in whose name money is given back and codes are checked."""
-    actor = await person(request, body.bar_id, May.CREDENTIALS)
+    actor = await person(request, body.bar_id, May.CREDENTIALS, recently=True)
     rt = runtime(request)
     if body.name.strip():
         given = body.password.get_secret_value() if body.password else ""

@@ -13,6 +13,7 @@ from kaunta.cli.payment import Desk, at_desk, bar_id_of
 
 if TYPE_CHECKING:
     from kaunta.closing.day import Close
+    from kaunta.payments.balance import Balance
     from kaunta.payments.matching import Unmatched
     from kaunta.statements.result import Result
 
@@ -205,6 +206,42 @@ def check(
                + (f"  KES {found.amount:,}" if found.amount is not None else "")],
     )  # fmt: skip
     raise typer.Exit(Exit.OK if real else Exit.FOUND_PROBLEMS)
+
+
+@app.command()
+def balance(bar: Bar, by: By = "operator", json: Json = False) -> None:
+    """What the bar's accounts at Safaricom hold. Asks, and shows the newest figures; run again for the answer.
+
+    Exit 3 while there are none of today.
+    """
+
+    async def work(at: Desk) -> "Balance":
+        from kaunta.payments import balance as accounts
+        from kaunta.payments.history import begins, business_day
+
+        bar_id, now = await bar_id_of(at, bar), at.rt.clock.now()
+        await accounts.ask(at.rt, at.daraja, bar_id, by=f"operator:{by}")
+        return await accounts.of_bar(at.rt, bar_id, begins(business_day(now)), now)
+
+    found = at_desk(work, as_json=json)
+    answer(balance_data(found), as_json=json, ok=bool(found.accounts), lines=balance_lines(found))
+    raise typer.Exit(Exit.OK if found.accounts else Exit.FOUND_PROBLEMS)
+
+
+def balance_data(found: "Balance") -> dict[str, Any]:
+    return {
+        "environment": found.environment, "standing": found.standing.value, "at": found.at and found.at.isoformat(),
+        "accounts": {name: cents / 100 for name, cents in found.accounts.items()},
+        "asked_at": found.asked_at and found.asked_at.isoformat(), "code": found.code,
+    }  # fmt: skip
+
+
+def balance_lines(found: "Balance") -> list[str]:
+    from kaunta.core.clock import EAT
+
+    lines = [f"{name:<34}{cents / 100:>14,.2f}" for name, cents in found.accounts.items()]
+    told = f"as Safaricom said at {found.at.astimezone(EAT):%H:%M}" if found.at else "no figures of today yet"
+    return [*lines, f"{told}; the newest question: {found.standing.value.replace('_', ' ')}"]
 
 
 def day(

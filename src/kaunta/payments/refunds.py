@@ -295,6 +295,15 @@ async def of_receipt(rt: Runtime, receipt_id: UUID) -> list[Refund]:
         return await queries.of_receipt(db, receipt_id)
 
 
+async def of_payment(rt: Runtime, transaction_id: UUID) -> list[Refundable]:
+    """What a payment was credited with and what is left of it, with the receipt where Safaricom has told one.
+
+    M-Pesa takes back what it is named by receipt, so that a credit without one is given back by hand or not yet.
+    """
+    async with rt.db.acquire() as db:
+        return await queries.refundable_of_payment(db, transaction_id)
+
+
 async def of_bar(rt: Runtime, bar_id: UUID, since: datetime) -> list[Refund]:
     """A bar's refunds since a moment, newest first."""
     async with rt.db.acquire() as db:

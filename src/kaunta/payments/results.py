@@ -77,7 +77,8 @@ async def take_balance(
         if not await inbox.lock_unprocessed(db, stored.id, stored.received_at):
             return None
         duplicate = request.state == "answered"
-        accounts = accounts_of(str(result.first("AccountBalance") or "")) if result else None
+        # A Result without figures is an answer too; it does not stand in the place of an earlier one's.
+        accounts = (accounts_of(str(result.first("AccountBalance") or "")) or None) if result else None
         await queries.answer(
             db, request.id, "answered" if result else "timed_out", result.result_code if result else None,
             without_personal(result.result_desc) if result else None, accounts, rt.clock.now(),

@@ -2,6 +2,9 @@
 followed until Safaricom says that it has gone.
 """
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -14,10 +17,10 @@ from kaunta.payments import refunds as use
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries import refunds as queries
 from kaunta.payments.queries.refunds import Refund
-from kaunta.payments.queries.sightings import SeenReceipt
 from kaunta.payments.refunds import RefundNotFound, RefundWanted
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
+from kaunta.staff.payment import payment_at
 from kaunta.staff.receipts import receipt_at
 from kaunta.staff.session import AtCounter, Post, Posted, Seat
 from kaunta.staff.words import shillings, uuid_of
@@ -51,23 +54,59 @@ async def show_refunds(request: Request, seat: AtCounter) -> Response:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What money is given back of. `place`: its page; `of`: what people call it; `receipt_id` None: Safaricom has not
+    told a code, so nothing but a refund by hand is possible."""
+
+    place: str
+    of: str
+    environment: str
+    left: int
+    receipt_id: UUID | None = None
+    credit_id: UUID | None = None
+
+
+async def target_of_receipt(request: Request, seat: Seat, name: str) -> Target:
+    """Raises `ReceiptNotFound`."""
+    receipt = await receipt_at(request, seat, name)
+    async with runtime(request).db.acquire() as db:
+        found = await queries.refundable_receipt(db, receipt.id)
+    left = found.left if found else 0
+    return Target(f"/staff/receipts/{receipt.id}", receipt.receipt, receipt.environment, left, receipt_id=receipt.id)
+
+
+async def target_of_payment(request: Request, seat: Seat, name: str) -> Target:
+    """A payment's credit that has no receipt, else its last receipt. Raises `PaymentNotFound`, `RefundNotFound`."""
+    payment = await payment_at(request, seat, name)
+    credits = await use.of_payment(runtime(request), payment.id)
+    if not credits:
+        raise RefundNotFound("Nothing was credited for this payment.")
+    last = credits[-1]
+    if last.receipt_id is not None:
+        return await target_of_receipt(request, seat, str(last.receipt_id))
+    place = f"/staff/payments/{payment.reference}"
+    return Target(place, payment.reference, last.environment, last.left, credit_id=last.credit_id)
+
+
 async def form_page(
-    request: Request, seat: Seat, receipt: SeenReceipt, error: KauntaError | None = None, post: Post | None = None
+    request: Request, seat: Seat, target: Target, error: KauntaError | None = None, post: Post | None = None
 ) -> Response:
     rt = runtime(request)
     async with rt.db.acquire() as db:
-        left = await queries.refundable_receipt(db, receipt.id)
         limit = await queries.alone_limit(db, seat.bar_id)
-        reversible = await initiators.available(db, rt, seat.bar_id, receipt.environment)
+        reversible = await initiators.available(db, rt, seat.bar_id, target.environment)
     return counter_page(
         request,
         "refund_form.html",
         seat,
         error.status if error else 200,
-        environment=receipt.environment,
+        environment=target.environment,
         problem=error.detail if error else None,
-        receipt=receipt,
-        left=left.left if left else 0,
+        place=target.place,
+        of=target.of,
+        left=target.left,
+        codeless=target.receipt_id is None,
         limit=limit,
         reversible=reversible,
         key=post.text("key") if post else rt.entropy.ref(),
@@ -81,35 +120,55 @@ async def form_page(
 async def refund_form(request: Request, name: str, seat: AtCounter) -> Response:
     """How much, why, and which way. Asks for the password first, so that nothing typed is lost afterwards."""
     seat.require(May.REFUND)
-    receipt = await receipt_at(request, seat, name)
+    target = await target_of_receipt(request, seat, name)
     require_proof(runtime(request), seat.session)
-    return await form_page(request, seat, receipt)
+    return await form_page(request, seat, target)
 
 
 @router.post("/staff/receipts/{name}/refund")
 async def ask(request: Request, name: str, post: Posted) -> Response:
     """Ask for a refund. One that needs nobody else goes off at once; a double click is one refund."""
-    seat, rt = post.seat, runtime(request)
+    post.seat.require(May.REFUND)
+    return await ask_for(request, post, await target_of_receipt(request, post.seat, name))
+
+
+@router.get("/staff/payments/{name}/refund")
+async def payment_form(request: Request, name: str, seat: AtCounter) -> Response:
+    """The same of a payment: by its receipt, or, where nobody knows its code, recorded by hand."""
     seat.require(May.REFUND)
-    receipt = await receipt_at(request, seat, name)
-    require_proof(rt, seat.session)
-    by_hand = post.text("method") == "by_hand"
+    target = await target_of_payment(request, seat, name)
+    require_proof(runtime(request), seat.session)
+    return await form_page(request, seat, target)
+
+
+@router.post("/staff/payments/{name}/refund")
+async def ask_of_payment(request: Request, name: str, post: Posted) -> Response:
+    """What was sent back by hand is on record. Had the payment found its receipt since, it counts as of that."""
+    post.seat.require(May.REFUND)
+    return await ask_for(request, post, await target_of_payment(request, post.seat, name))
+
+
+async def ask_for(request: Request, post: Post, target: Target) -> Response:
+    rt = runtime(request)
+    require_proof(rt, post.seat.session)
+    by_hand = target.receipt_id is None or post.text("method") == "by_hand"
     try:
         made = await use.request(
             rt,
             RefundWanted(
-                bar_id=seat.bar_id,
+                bar_id=post.seat.bar_id,
                 amount=shillings(post.text("amount")),
                 reason=post.text("reason"),
                 method="by_hand" if by_hand else "reversal",
                 key=post.text("key")[:200],
-                receipt_id=receipt.id,
+                receipt_id=target.receipt_id,
+                credit_id=target.credit_id,
                 code=post.text("code")[:20] if by_hand else None,
             ),
-            by=f"staff:{seat.account_id}",
+            by=f"staff:{post.seat.account_id}",
         )
     except KauntaError as error:
-        return await form_page(request, seat, receipt, error, post)
+        return await form_page(request, post.seat, target, error, post)
     await send(request, made)
     return RedirectResponse(f"/staff/refunds/{made.id}", 303)
 

@@ -175,13 +175,25 @@ async def latest_about(db: Connection, environment: str, bar_id: UUID, receipt: 
     return Request(**row) if row else None
 
 
-async def latest_balance(db: Connection, bar_id: UUID, environment: str) -> Request | None:
-    """The newest answered question about a bar's accounts."""
+async def latest_balance(
+    db: Connection, bar_id: UUID, environment: str, since: datetime, until: datetime
+) -> Request | None:
+    """The newest figures of a bar's accounts that came within a time."""
     row = await db.fetchrow(
         f"""
         {REQUEST} where bar_id = $1 and environment = $2 and kind = 'balance' and result is not null
-        order by asked_at desc limit 1
+                    and answered_at >= $3 and answered_at < $4
+        order by answered_at desc limit 1
         """,
+        bar_id, environment, since, until,
+    )  # fmt: skip
+    return Request(**row) if row else None
+
+
+async def latest_balance_question(db: Connection, bar_id: UUID, environment: str) -> Request | None:
+    """The newest question about a bar's accounts, whatever came of it."""
+    row = await db.fetchrow(
+        f"{REQUEST} where bar_id = $1 and environment = $2 and kind = 'balance' order by asked_at desc limit 1",
         bar_id, environment,
     )  # fmt: skip
     return Request(**row) if row else None

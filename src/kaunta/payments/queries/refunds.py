@@ -130,20 +130,28 @@ async def refundable_receipt(db: Connection, receipt_id: UUID) -> Refundable | N
     return Refundable(**row) if row else None
 
 
+CREDIT = f"""
+    select p.bar_id, p.environment, r.id as receipt_id, r.receipt, p.id as credit_id, p.tab_id,
+           p.amount + (select coalesce(sum(c.amount), 0)::int from tab_payments c
+                       where c.corrects = p.id and c.kind = 'correction') as received, {GIVEN} as given
+    from tab_payments p left join mpesa_receipts r on r.ledger_id = p.id
+    where p.kind = 'payment' and p.method = 'mpesa'
+      and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal')
+"""
+
+
 async def refundable_credit(db: Connection, ledger_id: UUID) -> Refundable | None:
     """What can be given back of an M-Pesa credit, corrections included; none of one that was taken back."""
-    row = await db.fetchrow(
-        f"""
-        select p.bar_id, p.environment, r.id as receipt_id, r.receipt, p.id as credit_id, p.tab_id,
-               p.amount + (select coalesce(sum(c.amount), 0)::int from tab_payments c
-                           where c.corrects = p.id and c.kind = 'correction') as received, {GIVEN} as given
-        from tab_payments p left join mpesa_receipts r on r.ledger_id = p.id
-        where p.id = $1 and p.kind = 'payment' and p.method = 'mpesa'
-          and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal')
-        """,
-        ledger_id,
-    )
+    row = await db.fetchrow(f"{CREDIT} and p.id = $1", ledger_id)
     return Refundable(**row) if row else None
+
+
+async def refundable_of_payment(db: Connection, transaction_id: UUID) -> list[Refundable]:
+    """The credits of a payment, oldest first: one, or as many as Safaricom took; that without a receipt last."""
+    rows = await db.fetch(
+        f"{CREDIT} and p.transaction_id = $1 order by r.id is null, p.created_at, p.id", transaction_id
+    )
+    return [Refundable(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
