@@ -17,9 +17,12 @@ OPEN = (
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One door tried with another bar's things; `{bar}`, `{tab}`, `{table}`, `{order}`, `{payment}`, `{reference}`,
-    `{waiter}`, `{receipt}` (and `{receipt_id}`), `{refund}` and `{statement}` stand for them. `form` and `json` are
-    what is sent. `own`: it names nothing, and shows one's own bar."""
+    """One door tried with another bar's things.
+
+    `{bar}`, `{tab}`, `{table}`, `{item}`, `{order}`, `{payment}`, `{reference}`, `{view}`, `{waiter}`, `{receipt}` (and
+    `{receipt_id}`), `{refund}`, `{problem}` and `{statement}` stand for them. `form` and `json` are what is sent.
+    `own`: it names nothing, and shows one's own bar.
+    """
 
     door: str
     path: str
@@ -40,8 +43,30 @@ INITIATOR: dict[str, str | bool] = {
     "password": "",
 }
 
+#: M-Pesa's settings at the counter name nothing: they are those of the bar one sits at.
+MPESA = "/staff/settings/mpesa"
+MPESA_SETTINGS = (
+    Try(f"GET {MPESA}", MPESA, own=True),
+    Try(f"POST {MPESA}/switch", f"{MPESA}/switch", {"mpesa": "off"}, own=True),
+    Try(f"POST {MPESA}/repair", f"{MPESA}/repair", own=True),
+    Try(f"GET {MPESA}/credentials/{{environment}}", f"{MPESA}/credentials/sandbox", own=True),
+    Try(f"POST {MPESA}/credentials/{{environment}}", f"{MPESA}/credentials/sandbox", {"passkey": "mine"}, own=True),
+    Try(f"POST {MPESA}/initiator/{{environment}}", f"{MPESA}/initiator/sandbox", {"initiator_name": "me"}, own=True),
+    Try(f"POST {MPESA}/initiator/{{environment}}/forget", f"{MPESA}/initiator/sandbox/forget", own=True),
+    Try(f"GET {MPESA}/connection", f"{MPESA}/connection", own=True),
+    Try(f"POST {MPESA}/connection", f"{MPESA}/connection", {"environment": "sandbox"}, own=True),
+    Try(f"GET {MPESA}/payment", f"{MPESA}/payment", own=True),
+    Try(f"POST {MPESA}/payment", f"{MPESA}/payment", {"environment": "sandbox", "outcome": "paid"}, own=True),
+    Try(f"GET {MPESA}/environment", f"{MPESA}/environment", own=True),
+    Try(f"POST {MPESA}/environment", f"{MPESA}/environment", {"to": "production", "reason": "mine"}, own=True),
+    Try(f"GET {MPESA}/readiness", f"{MPESA}/readiness", own=True),
+    Try(f"POST {MPESA}/readiness/{{item}}", f"{MPESA}/readiness/privacy", {"note": "mine", "stands": "yes"}, own=True),
+)
+
 TRIES = (
     Try("GET /staff", "/staff", own=True),
+    Try("GET /staff/board", "/staff/board", own=True),
+    Try("POST /staff/attention/{problem_id}", "/staff/attention/{problem}", {"why": "mine, all mine"}),
     Try("GET /staff/events", "/staff/events", own=True),
     Try("POST /staff/logout", "/staff/logout", own=True),
     Try("POST /staff/tabs", "/staff/tabs", {"table_id": "{table}"}, own=True),
@@ -66,6 +91,37 @@ TRIES = (
     Try("POST /staff/tables", "/staff/tables", {"label": "Table 9"}, own=True),
     Try("GET /staff/tables/cards", "/staff/tables/cards", own=True),
     Try("POST /staff/tables/{table_id}/card", "/staff/tables/{table}/card"),
+    Try("GET /staff/settings", "/staff/settings", own=True),
+    Try("GET /staff/settings/menu", "/staff/settings/menu", own=True),
+    Try("GET /staff/settings/menu.csv", "/staff/settings/menu.csv", own=True),
+    Try("POST /staff/settings/menu", "/staff/settings/menu", {"category": "Beer", "name": "A", "price": "1"}, own=True),
+    Try("POST /staff/settings/menu/import", "/staff/settings/menu/import", own=True),
+    Try(
+        "POST /staff/settings/menu/categories",
+        "/staff/settings/menu/categories",
+        {"category": "Beer", "do": "rename", "name": "Bia"},
+        own=True,
+    ),
+    Try("GET /staff/settings/menu/{item_id}", "/staff/settings/menu/{item}"),
+    Try(
+        "POST /staff/settings/menu/{item_id}",
+        "/staff/settings/menu/{item}",
+        {"category": "Beer", "name": "Free", "price": "1"},
+    ),
+    Try("POST /staff/settings/menu/{item_id}/available", "/staff/settings/menu/{item}/available", {"available": "no"}),
+    Try("POST /staff/settings/menu/{item_id}/retire", "/staff/settings/menu/{item}/retire"),
+    Try("GET /staff/settings/tables", "/staff/settings/tables", own=True),
+    Try("POST /staff/settings/tables", "/staff/settings/tables", {"label": "Table 9"}, own=True),
+    Try("POST /staff/settings/tables/{table_id}", "/staff/settings/tables/{table}", {"label": "Mine"}),
+    Try("POST /staff/settings/tables/{table_id}/retire", "/staff/settings/tables/{table}/retire"),
+    Try("GET /staff/settings/bar", "/staff/settings/bar", own=True),
+    Try("POST /staff/settings/bar", "/staff/settings/bar", {"name": "Mine"}, own=True),
+    Try(
+        "POST /staff/settings/bar/limits",
+        "/staff/settings/bar/limits",
+        {"resolve": "1", "resolve_alone": "1", "refund": "1", "most": ""},
+        own=True,
+    ),
     Try("POST /staff/bar", "/staff/bar", {"bar_id": "{bar}"}),
     Try("POST /staff/orders/{order_id}", "/staff/orders/{order}", {"decision": "confirm"}),
     Try("GET /staff/tabs/{tab_id}", "/staff/tabs/{tab}"),
@@ -76,8 +132,15 @@ TRIES = (
         {"amount": "1", "method": "cash", "key": "k"},
     ),
     Try("POST /staff/tabs/{tab_id}/close", "/staff/tabs/{tab}/close"),
+    Try(
+        "POST /staff/tabs/{tab_id}/push",
+        "/staff/tabs/{tab}/push",
+        {"amount": "1", "phone": "0708374149", "key": "k"},
+    ),
     Try("GET /staff/payments", "/staff/payments", own=True),
     Try("GET /staff/payments.csv", "/staff/payments.csv", own=True),
+    Try("POST /staff/payments/views", "/staff/payments/views", {"name": "A", "query": "status=failed"}, own=True),
+    Try("POST /staff/payments/views/{view_id}/delete", "/staff/payments/views/{view}/delete"),
     Try("GET /staff/payments/{name}", "/staff/payments/{payment}"),
     Try("GET /staff/payments/{name}", "/staff/payments/{reference}"),
     Try("POST /staff/payments/{name}/check", "/staff/payments/{reference}/check"),
@@ -88,6 +151,24 @@ TRIES = (
         {"ended": "not_paid", "reason": "because", "evidence": "nothing"},
     ),
     Try("POST /staff/payments/{name}/note", "/staff/payments/{payment}/note", {"note": "hello"}),
+    Try("GET /staff/shift", "/staff/shift", own=True),
+    Try("GET /staff/shift.csv", "/staff/shift.csv", own=True),
+    Try("GET /staff/health", "/staff/health", own=True),
+    Try("GET /staff/alerts", "/staff/alerts", own=True),
+    Try("POST /staff/alerts/{alert_id}/acknowledge", "/staff/alerts/{problem}/acknowledge"),
+    Try("GET /staff/audit", "/staff/audit?payment={reference}"),
+    Try("GET /staff/audit.csv", "/staff/audit.csv?payment={payment}"),
+    Try("GET /staff/audit.ndjson", "/staff/audit.ndjson?payment={payment}"),
+    Try("POST /staff/payments/{name}/bundle", "/staff/payments/{payment}/bundle"),
+    Try("GET /staff/payments/{name}/resolve", "/staff/payments/{reference}/resolve"),
+    Try("POST /staff/payments/{name}/resolve/check", "/staff/payments/{payment}/resolve/check"),
+    Try(
+        "POST /staff/payments/{name}/resolve/code", "/staff/payments/{payment}/resolve/code", {"receipt": "SKK1A2B3C9"}
+    ),
+    Try("POST /staff/payments/{name}/resolve/approve", "/staff/payments/{payment}/resolve/approve"),
+    Try(
+        "POST /staff/payments/{name}/resolve/decline", "/staff/payments/{payment}/resolve/decline", {"reason": "no no"}
+    ),
     Try("GET /staff/receipts", "/staff/receipts", own=True),
     Try("POST /staff/receipts/check", "/staff/receipts/check", {"code": "{receipt}"}, own=True),
     Try("GET /staff/receipts/{name}", "/staff/receipts/{receipt}"),
@@ -104,6 +185,12 @@ TRIES = (
         "POST /staff/receipts/{name}/refund",
         "/staff/receipts/{receipt_id}/refund",
         {"amount": "1", "method": "by_hand", "code": "SKK9Z8Y7X6", "reason": "mine", "key": "12345678"},
+    ),
+    Try("GET /staff/payments/{name}/refund", "/staff/payments/{reference}/refund"),
+    Try(
+        "POST /staff/payments/{name}/refund",
+        "/staff/payments/{payment}/refund",
+        {"amount": "1", "code": "SKK9Z8Y7X6", "reason": "mine", "key": "12345678"},
     ),
     Try("GET /staff/refunds", "/staff/refunds", own=True),
     Try("GET /staff/refunds/{refund_id}", "/staff/refunds/{refund}"),
@@ -122,6 +209,8 @@ TRIES = (
     Try("GET /staff/statements/{import_id}/table.csv", "/staff/statements/{statement}/table.csv"),
     Try("GET /staff/day", "/staff/day", own=True),
     Try("GET /staff/day.csv", "/staff/day.csv", own=True),
+    Try("POST /staff/day/balance", "/staff/day/balance", own=True),
+    *MPESA_SETTINGS,
     Try("GET /api/payments/mpesa/transactions", "/api/payments/mpesa/transactions?barId={bar}"),
     Try("GET /api/mpesa-settings", "/api/mpesa-settings?barId={bar}"),
     Try("POST /api/mpesa-settings", "/api/mpesa-settings", json=SETTINGS),

@@ -13,9 +13,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from kaunta.core.problems import open_problem
 from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.receipts import Sighting, sighted
 from kaunta.payments.refunds import RefundWanted, request
+from kaunta.payments.saved_views import keep
 from kaunta.payments.views import payments_of_tab
 from kaunta.statements.importing import read_in
 from kaunta.tabs import views
@@ -79,12 +81,22 @@ async def ids(application: Served, simulator: Safaricom, bar: SeededBar) -> dict
         "bar": str(bar.id),
         "tab": str(bar.tab.id),
         "table": str(bar.table_id),
+        "item": str(bar.items["Soda"]),
         "order": str(order),
         "payment": str(payment.id),
         "reference": payment.reference,
+        "view": str(await keep(rt, bar.id, bar.waiter.account_id, "The waiter's", "status=completed")),
+        "problem": await matter(application, bar),
         "waiter": str(bar.waiter.account_id),
         **await moneys(application, bar),
     }
+
+
+async def matter(application: Served, bar: SeededBar) -> str:
+    """A problem that only a person ends."""
+    async with application.rt.db.acquire() as db:
+        await open_problem(db, application.rt.clock, "duplicate", bar.tab.id, bar_id=bar.id)
+        return str(await db.fetchval("select id from problems where kind = 'duplicate'"))
 
 
 async def moneys(application: Served, bar: SeededBar) -> dict[str, str]:
@@ -116,10 +128,14 @@ BOOKS = """
            (select jsonb_agg(to_jsonb(o) order by id) from tab_orders o where bar_id = $1) as orders,
            (select jsonb_agg(to_jsonb(p) order by id) from tab_payments p where bar_id = $1) as ledger,
            (select to_jsonb(b) from bars b where id = $1) as bar,
+           (select jsonb_agg(to_jsonb(m) order by id) from menu_items m where bar_id = $1) as menu,
+           (select jsonb_agg(to_jsonb(t) order by id) from table_codes t where bar_id = $1) as tables,
            (select jsonb_agg(to_jsonb(c) order by id) from mpesa_credentials c where tenant_id = $1) as credentials,
            (select jsonb_agg(to_jsonb(r) order by id) from mpesa_receipts r where bar_id = $1) as receipts,
            (select jsonb_agg(to_jsonb(f) order by id) from mpesa_refunds f where bar_id = $1) as refunds,
-           (select jsonb_agg(to_jsonb(s) order by id) from statement_imports s where bar_id = $1) as statements
+           (select jsonb_agg(to_jsonb(s) order by id) from statement_imports s where bar_id = $1) as statements,
+           (select jsonb_agg(to_jsonb(v) order by id) from saved_views v where bar_id = $1) as views,
+           (select jsonb_agg(to_jsonb(q) order by id) from problems q where bar_id = $1) as problems
 """
 
 

@@ -21,7 +21,7 @@ from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
-from kaunta.payments import faults, inbox, initiators, invariants, pull, reversals, silence, trial
+from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, silence, trial
 from kaunta.payments.initiate import KEY_SECONDS
 from kaunta.payments.queries import limits
 from kaunta.payments.receipts import look_again
@@ -129,6 +129,7 @@ class Worker:
             await access_queries.forget_sessions(db, clock.now())
             await access_queries.forget_sign_ins(db, clock.before(SIGN_INS_KEPT_SECONDS))
         await forget_old(self.rt)
+        await approval.expire(self.rt)
         try:
             async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)

@@ -14,6 +14,7 @@ from .conftest import PHONE, Starting
 #: Who has the reference may; the reference is what is tried here without having it.
 OPEN = {
     "/openapi.json", "/healthz", "/readyz", "/metrics", "/staff/login", "/static/staff.css", "/static/live.js",
+    "/static/board.js",
     "/cb/{token}", "/c2b/{token}/confirmation", "/c2b/{token}/validation", "/result/{token}", "/result/{token}/timeout",
     "/api/payments/mpesa/callback", "/api/payments/mpesa/callback/{token}", "/",
 }  # fmt: skip

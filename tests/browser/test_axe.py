@@ -68,7 +68,11 @@ async def test_axe_finds_nothing_on_any_screen(
     for path in (
         "/b/nowhere",
         f"/b/{bar.slug}/t/{bar.table_code}",
+        f"/b/{bar.slug}/t/{bar.table_code}?q=nothing",
+        f"/b/{bar.slug}",
         f"/pay/{bar.tab.ref}",
+        f"/pay/{bar.tab.ref}?part=half",
+        f"/pay/{bar.tab.ref}/join",
         f"/pay/{bar.tab.ref}?amount=9999",
         f"/pay/{bar.tab.ref}/till",
         f"/pay/{bar.tab.ref}/till?p={payment.rpartition('/')[2]}",

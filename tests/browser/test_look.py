@@ -59,6 +59,25 @@ async def test_the_payments_screens(
     await look(page)
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+async def test_who_asks_for_more_contrast_gets_seven_to_one(
+    opened: Opener, paying: Opener, outcome: Outcome, bar: SeededBar, scheme: str
+) -> None:
+    page = await paying(400, width=768, scheme=scheme)
+    await page.emulate_media(contrast="more", reduced_motion="reduce")
+    payment = page.url
+    paths = (payment, f"/b/{bar.slug}/t/{bar.table_code}", f"/pay/{bar.tab.ref}", f"/pay/{bar.tab.ref}/till")
+    for path in paths:
+        await page.goto(path)
+        await look(page)
+        found: dict[str, Any] = await Axe().run(page, options={"runOnly": ["color-contrast-enhanced"]})
+        assert [[node["html"] for node in v["nodes"]] for v in found["violations"]] == [], path
+    await outcome()
+    await page.goto(payment)
+    await page.wait_for_selector(".paid")
+    await look(page)
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (320, "light"), (768, "light"), (1280, "dark")])
 async def test_the_counters_pages(
     opened: Opener, paying: Opener, outcome: Outcome, bar: SeededBar, width: int, scheme: str
@@ -68,6 +87,8 @@ async def test_the_counters_pages(
     page = await opened("/staff/login", width=width, scheme=scheme)
     await look(page)
     await sign_in(page, bar)
+    await look(page)
+    await page.goto("/staff/board")
     await look(page)
     await page.click("text=/^TB-/")
     await page.wait_for_url(re.compile("/staff/payments/"))

@@ -14,7 +14,7 @@ from tests.support.door import Served
 from tests.support.safaricom import Safaricom
 
 #: How long a page may take on a machine that runs other tests beside, in milliseconds.
-A_MOMENT = 10_000
+A_MOMENT = 30_000
 
 
 @pytest.mark.req("PAY-7.4", "PAY-P15")

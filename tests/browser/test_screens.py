@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 
 from kaunta.simulator.testing import FRIDAY_EVENING
 from tests.browser.conftest import Opener, Outcome
+from tests.browser.evening import NewTab, evening, sleeping_books
 from tests.browser.test_paying import sign_in
 from tests.support.bars import SeededBar
 from tests.support.door import Served
@@ -96,6 +97,8 @@ async def test_from_the_menu_to_the_receipt(stage: Stage) -> None:
     await stage.shoot(page, "4-paid")
     board = await stage.open("/staff", width=768)
     await sign_in(board, bar)
+    await board.goto("/staff/board")
+    await expect(board.locator("#link-word")).to_have_text("Live")
     await stage.shoot(board, "5-counter")
     await page.click("text=See receipt")
     await stage.shoot(page, "6-receipt")
@@ -129,3 +132,29 @@ async def test_what_may_go_otherwise(stage: Stage) -> None:
     await page.click("text=Check this code")
     await expect(page.locator("#codes")).to_contain_text("We are checking code")
     await stage.shoot(page, "10-pay-by-hand")
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        pytest.param(820, "light", marks=pytest.mark.prove),
+        pytest.param(1440, "dark", marks=pytest.mark.prove),
+    ],
+)
+async def test_the_counter_on_a_phone_a_tablet_and_a_desk(
+    stage: Stage, new_tab: NewTab, width: int, scheme: str
+) -> None:
+    await evening(stage.application, stage.simulator, stage.bar, new_tab)
+    await sleeping_books(stage.application)
+    page = await stage.open("/staff/login", width=width, scheme=scheme)
+    await page.emulate_media(reduced_motion="reduce")
+    await page.clock.set_fixed_time(stage.application.rt.clock.now())
+    await sign_in(page, stage.bar, owner=True)
+    await expect(page.locator(".matter")).to_have_count(6)
+    await stage.shoot(page, f"11-attention-{width}")
+    await page.goto("/staff/board")
+    await expect(page.locator("#link-word")).to_have_text("Live")
+    await stage.shoot(page, f"12-board-{width}")
+    await page.goto(f"/staff/tabs/{stage.bar.tab.id}")
+    await stage.shoot(page, f"13-tab-{width}")

@@ -122,7 +122,7 @@ async def test_the_console_lists_what_happens_as_it_happens(
     await expect(page.locator("[role=status]")).to_contain_text("the merchant did not answer")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), pytest.param(1440, "light", marks=pytest.mark.prove)])
 async def test_every_page_is_accessible_and_as_wide_as_the_screen(
     at_simulator: Opener, rung: Callable[..., str], simulator: Simulator, width: int, scheme: str
 ) -> None:

@@ -22,7 +22,7 @@ from tests.support.relay import Relay, relay
 from tests.support.safaricom import Safaricom
 
 #: How long an open page may take on a busy machine, in milliseconds; by itself it takes a fraction of a second.
-A_MOMENT = 8_000
+A_MOMENT = 30_000
 
 
 @pytest_asyncio.fixture
@@ -135,13 +135,13 @@ async def test_what_was_switched_while_nobody_could_listen_is_made_up_for(
 ) -> None:
     live = application.rt.live
     wire.cut()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while live.listening.is_set():
             await asyncio.sleep(0.01)
     await turn(False)
     await expect(page.locator("text=with M-Pesa")).to_be_visible()
     await wire.mend()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await live.listening.wait()
     await expect(page.locator("text=with M-Pesa")).to_be_hidden(timeout=A_MOMENT)
     await turn(True)

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from kaunta.core.runtime import Runtime
+from kaunta.core.secret import Secret
+from kaunta.payments.initiators import set_initiator
 from kaunta.payments.receipts import Sighting, sighted
 from tests.cli.conftest import Kaunta
 from tests.statements import files
 from tests.statements.files import Row
 from tests.support.bars import SeededBar
+from tests.support.safaricom import Safaricom
 
 CODE = "SKK1A2B3C4"
 
@@ -91,3 +94,22 @@ async def test_what_is_not_there_is_said_to_be_missing(
         (("bar", "day", "--bar", bar.slug, "--date", "yesterday"), 2),
     ):
         assert (await installed(*arguments, "--json")).code == code, arguments
+
+
+async def test_the_accounts_are_asked_for_and_the_answer_is_shown_when_it_came(
+    installed: Kaunta, rt: Runtime, bar: SeededBar, simulator: Safaricom
+) -> None:
+    command = ("receipts", "balance", "--bar", bar.slug, "--json")
+    assert (await installed(*command)).code == 9, "nobody to ask as"
+    certificate = rt.settings.sandbox_certificate
+    assert certificate is not None
+    Path(certificate).write_bytes(simulator.simulator.initiators.certificate(rt.clock.now()))
+    await set_initiator(rt, bar.id, "sandbox", "barapi", Secret("Kaunta#2026"), by="staff:owner")
+    asked = await installed(*command)
+    assert (asked.code, asked.json["data"]["standing"], asked.json["data"]["accounts"]) == (3, "asked", {})
+    # The Result comes to the web process; this is what it writes.
+    told = "update daraja_requests set state = 'answered', result = $1, answered_at = now() returning id"
+    assert await rt.db.fetchval(told, {"Merchant Account": "348.08"})
+    known = await installed(*command)
+    assert (known.code, known.data["accounts"]) == (0, {"Merchant Account": 348.08})
+    assert "348.08" in (await installed(*command[:-1])).out

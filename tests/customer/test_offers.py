@@ -16,7 +16,7 @@ from kaunta.simulator.testing import FRIDAY_EVENING
 
 ENDS = [row for row in ROWS if row.kind in ("final", "cancel", "unproven")]
 METHODS = PaymentMethods(
-    mpesa=True, mpesa_reason=None, cash=True, card=False, environment="sandbox", till_number="123456"
+    mpesa=True, mpesa_reason=None, cash=True, card=False, environment="sandbox", till_number="123456", most=1_000
 )
 
 

@@ -108,6 +108,8 @@ async def test_timeout_reads_as_not_known_and_asks_for_the_tick(
     refused = await read(f"{page.path}/retry", data={"key": "k"})
     assert refused.status == 409
     await simulator.advance(5 * 60 + 121)
+    unticked = await read(f"{page.path}/retry", data={"key": "k"})
+    assert (unticked.status, len(simulator.simulator.pushes)) == (409, 1)
     again = await read(f"{page.path}/retry", data={"key": "k", "acknowledgeUnknown": "on"})
     assert again.path != page.path
 

@@ -22,7 +22,9 @@ class May(StrEnum):
     CREDENTIALS = "change M-Pesa credentials or the environment"
     EXPORT = "export payments or see whole phone numbers"
     CLOSE_DAY = "import statements or see the day's close"
-    MENU = "change the menu, tables or limits"
+    MENU = "change the menu or the tables"
+    BAR = "change the bar’s name or its ways to pay"
+    LIMITS = "change who may decide alone, and up to what amount"
     PEOPLE = "invite people or change their roles"
     AUDIT = "read the audit"
 
@@ -43,6 +45,9 @@ ALLOWED: dict[May, frozenset[Role]] = {
     May.EXPORT: MANAGER_UP,
     May.CLOSE_DAY: MANAGER_UP,
     May.MENU: MANAGER_UP,
+    May.BAR: MANAGER_UP,
+    # A limit that its own subject can raise is none.
+    May.LIMITS: OWNER,
     May.PEOPLE: OWNER,
     May.AUDIT: MANAGER_UP,
 }

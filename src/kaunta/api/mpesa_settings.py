@@ -165,9 +165,11 @@ async def test_payment(request: Request, body: TestPaymentBody) -> JSONResponse:
     return await started(request, await start_trial(runtime(request), pushes(request), wish))
 
 
-async def person(request: Request, bar_id: UUID, *what: May) -> str:
-    """Who calls, if their role at this bar allows it. A stranger learns nothing: 404."""
-    session = await sessions.session_of(runtime(request), request.cookies.get(STAFF_COOKIE))
+async def person(request: Request, bar_id: UUID, *what: May, recently: bool = False) -> str:
+    """Who calls, if their role at this bar allows it; `recently`: and password and code were just entered, as the
+    counter's pages ask for it. A stranger learns nothing: 404."""
+    rt = runtime(request)
+    session = await sessions.session_of(rt, request.cookies.get(STAFF_COOKIE))
     if session is None:
         raise SignInNeeded
     membership = session.at(bar_id)
@@ -175,16 +177,18 @@ async def person(request: Request, bar_id: UUID, *what: May) -> str:
         raise NotFound("There is no such bar.")
     for each in what:
         roles.require(membership.role, each)
+    if recently:
+        sessions.require_proof(rt, session)
     return f"staff:{session.account_id}"
 
 
 async def may_change(request: Request, rt: Runtime, bar_id: UUID, wanted: Wanted) -> str:
-    """The owner may change everything, a manager may switch on and off."""
+    """The owner, after a recent proof, may change everything; a manager may switch on and off."""
     actor = await person(request, bar_id, May.SWITCH)
     present = await settings.read_settings(rt, bar_id)
     if settings.may_be_a_managers(wanted, present):
         return actor
-    return await person(request, bar_id, May.CREDENTIALS)
+    return await person(request, bar_id, May.CREDENTIALS, recently=True)
 
 
 def refused(error: KauntaError) -> JSONResponse:

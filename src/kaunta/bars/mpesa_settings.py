@@ -171,6 +171,11 @@ async def write(db: Connection, rt: Runtime, bar_id: UUID, plan: Plan, *, by: st
         raise SettingsChanged
     if plan.moves and await queries.payments_in_flight(db, bar_id):
         raise PaymentsInFlight
+    if plan.moves:
+        await audit(
+            db, rt.clock, by, "mpesa.environment", "bar", bar_id, bar_id=bar_id, reason=plan.wanted.reason,
+            before=switch.environment, after=environment,
+        )  # fmt: skip
     if plan.new is not None:
         await store.store(db, rt, bar_id, plan.new, by=by)
         present = await credential_queries.lock_credential(db, bar_id, environment)

@@ -1,7 +1,7 @@
 """The M-Pesa settings of a bar as people may see them: everything that is so, and no secret.
 
-A stored secret shows as a keyed fingerprint, which cannot be posted back and taken for the secret itself: bullets once
-were, and were encrypted over it.
+A stored secret shows as a keyed fingerprint and, to its owner at the counter, by its last four characters; neither can
+be posted back and taken for the secret itself: bullets once were, and were encrypted over it.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,9 @@ from kaunta.core.vault import VaultError
 from kaunta.credentials import queries as credential_queries
 from kaunta.credentials import store
 
+#: How much of a secret its owner sees again, and how long it must be for that, characters.
+SHOWN_OF_SECRET, SHORTEST_SHOWN = 4, 16
+
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
@@ -36,6 +39,8 @@ class StoredCredential:
     tested_at: datetime | None
     #: Keyed fingerprints: equal for equal secrets, and nothing more. None where the secret does not open.
     fingerprints: dict[str, str | None]
+    #: The last four characters, by which people tell two apart; None where the secret is too short to show any.
+    endings: dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,9 @@ def shown(rt: Runtime, row: credential_queries.StoredRow) -> StoredCredential:
         prints: dict[str, str | None] = {
             name: rt.keys.index(f"fingerprint {name}", getattr(opened, name).reveal())[:4].hex() for name in SECRETS
         }
+        ends = {name: ending(getattr(opened, name).reveal()) for name in SECRETS}
     except VaultError:
-        prints = dict.fromkeys(SECRETS)
+        prints, ends = dict.fromkeys(SECRETS), dict.fromkeys(SECRETS)
     return StoredCredential(
         environment=row.sealed.environment,
         business_shortcode=row.sealed.business_shortcode,
@@ -112,4 +118,10 @@ def shown(rt: Runtime, row: credential_queries.StoredRow) -> StoredCredential:
         test_status=row.test_status if row.tested_version == row.sealed.version else "pending",
         tested_at=row.tested_at if row.tested_version == row.sealed.version else None,
         fingerprints=prints,
+        endings=ends,
     )
+
+
+def ending(secret: str) -> str | None:
+    """What may be seen of a secret: too little to guess the rest from."""
+    return secret[-SHOWN_OF_SECRET:] if len(secret) >= SHORTEST_SHOWN else None

@@ -76,6 +76,8 @@ class Wanted:
     confirm_production: str | None = None
     #: Keep the credentials for later, to be tested: neither the switch nor the bar's environment changes.
     store_only: bool = False
+    #: Why the environment changes, for the record.
+    reason: str | None = None
 
     @property
     def brings_credentials(self) -> bool:

@@ -29,9 +29,16 @@ async def payment_methods(db: Connection, rt: Runtime, bar_id: UUID) -> PaymentM
         card=row.card_enabled,
         environment=row.environment,
         till_number=row.till_number,
+        most=most_at_once(rt, row.environment, row.most),
         paybill=None if row.till_number else row.business_shortcode,
         fault=fault,
     )
+
+
+def most_at_once(rt: Runtime, environment: str, of_bar: int | None) -> int:
+    """Shillings that one M-Pesa payment may be at most: what the bar says, never more than the installation does."""
+    most = rt.settings.max_amount if environment == "production" else rt.settings.max_amount_sandbox
+    return min(most, of_bar or most)
 
 
 def why_mpesa_is_off(row: queries.SwitchRow, rt: Runtime) -> str | None:

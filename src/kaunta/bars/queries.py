@@ -45,6 +45,57 @@ async def insert_bar(db: Connection, slug: str, name: str, business_name: str | 
 
 
 @dataclass(frozen=True, slots=True)
+class HouseRow:
+    name: str
+    prompt_name: str | None
+    mpesa: bool
+    cash: bool
+    card: bool
+    resolve: int
+    resolve_alone: int
+    refund: int
+    most: int | None
+
+
+async def house(db: Connection, bar_id: UUID) -> HouseRow | None:
+    """An active bar's settings."""
+    row = await db.fetchrow(
+        """
+        select name, mpesa_business_name as prompt_name, mpesa_enabled as mpesa, payment_cash_enabled as cash,
+               payment_card_enabled as card, resolve_limit as resolve, resolve_alone_limit as resolve_alone,
+               refund_alone_limit as refund, mpesa_most as most
+        from bars where id = $1 and active
+        """,
+        bar_id,
+    )
+    return HouseRow(**row) if row else None
+
+
+async def set_front(db: Connection, bar_id: UUID, name: str, prompt_name: str | None, cash: bool, card: bool) -> None:
+    """What guests see of a bar."""
+    await db.execute(
+        """
+        update bars set name = $2, mpesa_business_name = $3, payment_cash_enabled = $4, payment_card_enabled = $5,
+                        updated_at = now() where id = $1
+        """,
+        bar_id, name, prompt_name, cash, card,
+    )  # fmt: skip
+
+
+async def set_limits(
+    db: Connection, bar_id: UUID, resolve: int, resolve_alone: int, refund: int, most: int | None
+) -> None:
+    """How far one person may go, and one payment."""
+    await db.execute(
+        """
+        update bars set resolve_limit = $2, resolve_alone_limit = $3, refund_alone_limit = $4, mpesa_most = $5,
+                        updated_at = now() where id = $1
+        """,
+        bar_id, resolve, resolve_alone, refund, most,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchRow:
     """A bar's switch with the credentials row that counts for it."""
 
@@ -54,6 +105,8 @@ class SwitchRow:
     suspended_until: datetime | None
     cash_enabled: bool
     card_enabled: bool
+    #: The most of one M-Pesa payment as the bar has it, shillings.
+    most: int | None
     credential_id: UUID | None
     is_active: bool | None
     till_number: str | None
@@ -67,8 +120,8 @@ async def switch(db: Connection, bar_id: UUID) -> SwitchRow | None:
     row = await db.fetchrow(
         f"""
         select b.mpesa_enabled, b.mpesa_environment, b.mpesa_suspended_reason, b.mpesa_suspended_until,
-               b.payment_cash_enabled, b.payment_card_enabled, c.id, c.is_active, c.till_number as shown_till,
-               c.business_shortcode as shown_shortcode, {SEALED}, {AT_HOME}
+               b.payment_cash_enabled, b.payment_card_enabled, b.mpesa_most, c.id, c.is_active,
+               c.till_number as shown_till, c.business_shortcode as shown_shortcode, {SEALED}, {AT_HOME}
         from bars b
         left join mpesa_credentials c on c.tenant_id = b.id and c.environment = b.mpesa_environment
         left join mpesa_credential_versions v on v.credential_id = c.id and v.version = c.version
@@ -85,6 +138,7 @@ async def switch(db: Connection, bar_id: UUID) -> SwitchRow | None:
         suspended_until=row["mpesa_suspended_until"],
         cash_enabled=row["payment_cash_enabled"],
         card_enabled=row["payment_card_enabled"],
+        most=row["mpesa_most"],
         credential_id=row["id"],
         is_active=row["is_active"],
         till_number=row["shown_till"],

@@ -30,6 +30,8 @@ class PaymentMethods:
     card: bool
     environment: Environment
     till_number: str | None
+    #: Shillings that one M-Pesa payment may be at most.
+    most: int
     #: Where guests pay by hand when there is no till: a paybill number, which wants an account beside it.
     paybill: str | None = None
     #: Why the stored secrets do not open, where M-Pesa is off for that.

@@ -63,7 +63,6 @@ class AtTill(NamedTuple):
     unsure: list[PaymentView]
     split: Split | None
     slow: bool
-    most: int
 
     def facts(self) -> tuple[object, ...]:
         """What the page shows: as long as this is the same, an open page need not change."""
@@ -83,7 +82,7 @@ class AtTill(NamedTuple):
         """What a part comes to now; 0 where nothing can be paid."""
         share = self.share
         wish = half(self.free) if part == "half" else share.amount if part == "share" and share else self.free
-        return max(0, min(wish, self.most))
+        return max(0, min(wish, self.methods.most))
 
     def part_of(self, text: str | None) -> Part:
         """The part that was asked for; by itself a share of a tab that is split, else all."""
@@ -102,10 +101,9 @@ async def at_till(rt: Runtime, ref: str) -> AtTill | None:
         split = await queries.split_of_tab(db, tab.id)
         slow = methods.mpesa and await mpesa_is_slow(db, rt, bar.id)
     payments = await payment_views.payments_of_tab(rt, tab.id)
-    most = rt.settings.max_amount if methods.environment == "production" else rt.settings.max_amount_sandbox
     waiting = [p for p in payments if p.status in OPEN]
     unsure = [p for p in payments if p.status is Status.TIMEOUT]
-    return AtTill(tab, bar, methods, waiting, unsure, split, slow, most)
+    return AtTill(tab, bar, methods, waiting, unsure, split, slow)
 
 
 async def own_payments(rt: Runtime, at: AtTill, device: Device) -> list[PaymentView]:
@@ -274,7 +272,7 @@ def topics_of(tab_id: UUID, bar_id: UUID) -> list[str]:
 def too_much(at: AtTill, amount: int) -> str:
     """Which sentence says why an amount cannot be paid."""
     if 1 <= amount <= at.tab.balance:
-        return "amount_at_once" if amount > at.most else "amount_taken"
+        return "amount_at_once" if amount > at.methods.most else "amount_taken"
     return "amount_refused"
 
 

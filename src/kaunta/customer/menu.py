@@ -168,10 +168,11 @@ async def show_menu(request: Request, slug: str, code: str | None = None) -> Res
 
 
 async def to_own_table(request: Request, rt: Runtime, slug: str) -> Response:
-    """S0; but a guest with a tab, whose table got a new card, is led on to it."""
+    """S0; but a guest with a tab, whose table got a new card, is led on to it, and to the bar's page if it is gone."""
     at = await at_table(request, rt, slug, None)
     if at is not None and at.tab is not None and at.tab.table_code:
-        return RedirectResponse(f"/b/{slug}/t/{at.tab.table_code}", 303)
+        own = f"/b/{slug}/t/{at.tab.table_code}"
+        return RedirectResponse(f"/b/{slug}" if request.url.path.startswith(own) else own, 303)
     return not_found(request)
 
 

@@ -275,7 +275,7 @@ async def tell(
     if after in FINAL:
         settled = ["unknown_payment", "unknown_result"]
         if after is Status.COMPLETED:
-            settled.append("success_without_receipt")
+            settled += ["success_without_receipt", "resolution_waits"]
         if isinstance(decision, Change) and decision.fill_receipt is not None:
             settled.append(Irregularity.NO_RECEIPT)
         await close_problems(db, rt.clock, settled, row.id, by="kaunta", reason=decision.reason)

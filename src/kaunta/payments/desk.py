@@ -3,13 +3,14 @@
 Each answer is None where it would be taken, else the sentence that says why not. Nothing is written.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
-from kaunta.core.errors import BadRequest, KauntaError
+from kaunta.core.errors import BadRequest, Conflict, KauntaError
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.daraja.client import DarajaClient
@@ -17,7 +18,7 @@ from kaunta.daraja.exchanges import without_personal
 from kaunta.payments import terms
 from kaunta.payments.apply import as_payment, patience
 from kaunta.payments.errors import MpesaUnavailable, PaymentNotFound
-from kaunta.payments.queries import limits, reading, transactions
+from kaunta.payments.queries import limits, proposals, reading, transactions
 from kaunta.payments.queries import silence as asking
 from kaunta.payments.reconcile import NothingToAsk, check_now
 from kaunta.payments.states import OPEN, RESOLVE_SECONDS, Nothing, Resolved, Status, decide
@@ -25,10 +26,13 @@ from kaunta.tabs import queries as tab_queries
 
 #: A person asks Safaricom about one payment at most this often; whoever presses again only waits.
 ASK_AGAIN_SECONDS = 10
-
+#: A person decides on an answer of Safaricom's that is no older than this, seconds of policy.
+FRESH_SECONDS = 600.0
 
 #: The audit's word for a note.
 NOTED = "payment.noted"
+#: And for somebody's question to Safaricom before they decide.
+CHECKED = "payment.checked"
 
 
 class AskedAlready(KauntaError):
@@ -36,6 +40,12 @@ class AskedAlready(KauntaError):
 
     status = 429
     code = "asked_already"
+
+
+class CheckFirst(Conflict):
+    """Check with M-Pesa first: what a person says must rest on a fresh answer, or on a fresh silence."""
+
+    code = "check_first"
 
 
 class Act(StrEnum):
@@ -49,15 +59,21 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The answers, the shillings that another prompt would ask for (0: none), and those above which a cashier does
-    not decide alone."""
+    """The answers, the shillings that another prompt would ask for (0: none), and those above which a cashier, and
+    anybody at all, does not decide alone. `checked`: whether a decision now rests on a fresh answer."""
 
     refused: dict[Act, str | None]
     payable: int
     resolve_limit: int
+    alone_limit: int
+    checked: bool
 
     def may(self, act: Act) -> bool:
         return self.refused[act] is None
+
+    def needs_second(self, role: str, amount: int) -> bool:
+        """Whether somebody of this role proposes how a payment of so many shillings ended, and another agrees."""
+        return amount > self.alone_limit or (role == "cashier" and amount > self.resolve_limit)
 
 
 async def standing(rt: Runtime, transaction_id: UUID) -> Standing:
@@ -79,7 +95,30 @@ async def standing(rt: Runtime, transaction_id: UUID) -> Standing:
             decision = decide(payment, event)
             refused[act] = f"{decision.reason.capitalize()}." if isinstance(decision, Nothing) else None
         limit = await reading.resolve_limit(db, row.bar_id)
-    return Standing(refused, payable, limit)
+        alone = await proposals.alone_limit(db, row.bar_id)
+        fresh = await checked(db, rt, transaction_id)
+    return Standing(refused, payable, limit, alone, fresh)
+
+
+async def checked(db: Connection, rt: Runtime, transaction_id: UUID) -> bool:
+    """Whether Safaricom was asked about it lately, or cannot be asked."""
+    if await asking.claim_one(db, transaction_id) is None:
+        return True
+    moments = (
+        await asking.last_asked(db, transaction_id),
+        await proposals.last_checked(db, transaction_id, CHECKED),
+    )
+    return any(at is not None and rt.clock.elapsed(at) < FRESH_SECONDS for at in moments)
+
+
+async def check_before_deciding(rt: Runtime, daraja: DarajaClient, bar_id: UUID, transaction_id: UUID, by: str) -> None:
+    """The question that comes before a person's word. That it was put counts: Safaricom's silence, or secrets that do
+    not open, must not keep a bar from its books. Raises `PaymentNotFound`, `NothingToAsk`, `AskedTooOften`."""
+    with suppress(AskedAlready):
+        await ask(rt, daraja, transaction_id)
+    async with transaction(rt.db) as db:
+        await audit(db, rt.clock, by, CHECKED, "transaction", transaction_id, bar_id=bar_id)
+    rt.live.hint(f"payment:{transaction_id}", f"bar:{bar_id}")
 
 
 async def check_refused(db: Connection, rt: Runtime, transaction_id: UUID) -> str | None:

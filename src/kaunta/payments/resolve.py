@@ -15,6 +15,7 @@ from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, Conflict
 from kaunta.core.problems import close_problem
 from kaunta.core.runtime import Runtime
+from kaunta.core.vault import Key
 from kaunta.payments import given_back
 from kaunta.payments.apply import Applied, Facts, apply, patience
 from kaunta.payments.claims import UNMATCHED
@@ -58,26 +59,35 @@ async def resolve(rt: Runtime, transaction_id: UUID, resolution: Resolution) -> 
         raise PaymentNotFound
     key = await rt.keys.current(place.bar_id)
     async with transaction(rt.db) as db:
-        # The tab before the receipt, here as everywhere.
-        await tab_queries.lock_tab(db, place.tab_id)
-        known = await proven_code(db, place, resolution)
-        amount = known.amount if known else None
-        event = Resolved(resolution.paid, rt.clock.now(), patience(rt, RESOLVE_SECONDS), amount)
-        applied = await apply(db, rt, key, place, event, Facts(actor=resolution.by))
-        if isinstance(applied.decision, Nothing):
-            raise NotResolved(f"{applied.decision.reason.capitalize()}.")
-        if resolution.receipt:
-            await receipts.claim(
-                db, rt.entropy.uuid(), place.bar_id, place.tab_id, place.id, resolution.receipt, resolution.by,
-                rt.clock.now(),
-            )  # fmt: skip
-        if known is not None:
-            await attach(db, rt, place, known, resolution.by)
-        await audit(
-            db, rt.clock, resolution.by, "payment.resolved", "transaction", place.id, bar_id=place.bar_id,
-            reason=resolution.reason, evidence=resolution.evidence, paid=resolution.paid, receipt=resolution.receipt,
-        )  # fmt: skip
+        applied = await resolve_within(db, rt, key, place, resolution)
     rt.live.hint(*applied.topics)
+    return applied
+
+
+async def resolve_within(
+    db: Connection, rt: Runtime, key: Key, place: transactions.Place, resolution: Resolution
+) -> Applied:
+    """`resolve` in the caller's transaction, who hints its topics afterwards. Raises as `resolve` does."""
+    check(resolution)
+    # The tab before the receipt, here as everywhere.
+    await tab_queries.lock_tab(db, place.tab_id)
+    known = await proven_code(db, place, resolution)
+    amount = known.amount if known else None
+    event = Resolved(resolution.paid, rt.clock.now(), patience(rt, RESOLVE_SECONDS), amount)
+    applied = await apply(db, rt, key, place, event, Facts(actor=resolution.by))
+    if isinstance(applied.decision, Nothing):
+        raise NotResolved(f"{applied.decision.reason.capitalize()}.")
+    if resolution.receipt:
+        await receipts.claim(
+            db, rt.entropy.uuid(), place.bar_id, place.tab_id, place.id, resolution.receipt, resolution.by,
+            rt.clock.now(),
+        )  # fmt: skip
+    if known is not None:
+        await attach(db, rt, place, known, resolution.by)
+    await audit(
+        db, rt.clock, resolution.by, "payment.resolved", "transaction", place.id, bar_id=place.bar_id,
+        reason=resolution.reason, evidence=resolution.evidence, paid=resolution.paid, receipt=resolution.receipt,
+    )  # fmt: skip
     return applied
 
 

@@ -6,7 +6,7 @@ nothing any more, but its payer has to say that no M-Pesa SMS came before anothe
 
 from uuid import UUID
 
-from kaunta.bars.payment_methods import payment_methods
+from kaunta.bars.payment_methods import most_at_once, payment_methods
 from kaunta.core.db import Connection
 from kaunta.core.phone import Msisdn, parse_msisdn
 from kaunta.core.runtime import Runtime
@@ -54,10 +54,10 @@ def check_sandbox_phone(rt: Runtime, environment: str, phone: Msisdn) -> None:
 
 
 async def check_amount(db: Connection, rt: Runtime, tab: TabRow, amount: int, environment: str) -> None:
-    """1 … balance less what open attempts reserve, within Daraja's cap. Raises `TabClosed`, `AmountRefused`."""
+    """1 … balance less what open attempts reserve, within the bar's cap. Raises `TabClosed`, `AmountRefused`."""
     if tab.status == "closed":
         raise TabClosed
-    most = rt.settings.max_amount if environment == "production" else rt.settings.max_amount_sandbox
+    most = most_at_once(rt, environment, await limits.most_at_bar(db, tab.bar_id))
     free = tab.ordered - tab.paid - await limits.open_amount(db, tab.id)
     if amount < 1:
         raise AmountRefused("Pay at least 1 shilling.", payable=max(min(free, most), 0))

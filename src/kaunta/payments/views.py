@@ -67,6 +67,9 @@ class PaymentView:
     #: This payer's attempts at this tab up to this one, and how many of them ended as this one did.
     tried: int
     alike: int
+    #: `guest`, `staff:` and an account, or a machine.
+    started_by: str = "guest"
+    settled_at: datetime | None = None
 
     @property
     def result_class(self) -> str:
@@ -223,6 +226,8 @@ def view(rt: Runtime, row: PaymentRow, phone: bytes | None) -> PaymentView:
         retry_of=row.retry_of,
         tried=row.tried,
         alike=row.alike,
+        started_by=row.started_by,
+        settled_at=row.settled_at,
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,18 +17,20 @@ from kaunta.access.roles import May
 from kaunta.core.audit import audit
 from kaunta.core.clock import EAT
 from kaunta.core.db import transaction
-from kaunta.core.errors import BadRequest
+from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.daraja.words import ResultClass
 from kaunta.payments.history import CONFIRMED_BY, COUNTED, Filter, business_day, history, stream
+from kaunta.payments.saved_views import LONGEST_NAME, MOST_VIEWS, views_of
 from kaunta.payments.states import Status
 from kaunta.payments.views import NEWEST, PaymentView
 from kaunta.staff.pages import CounterRoute, counter_page
-from kaunta.staff.session import AtCounter
+from kaunta.staff.session import AtCounter, Seat
 from kaunta.staff.words import cause
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
 
+PAGE = "/staff/payments"
 FIELDS = (
     "text", "status", "class", "first_day", "last_day", "least", "most", "environment", "irregular", "confirmed_by",
 )  # fmt: skip
@@ -40,6 +43,8 @@ def read_filter(asked: QueryParams) -> Filter:
         text = asked.get(name, "").strip()
         if len(text) > 100:
             raise BadRequest(f"{name}: at most 100 characters.")
+        if "\0" in text:
+            raise BadRequest(f"{name}: there is a character in it that no text holds.")
         return text
 
     def one_of(name: str, known: Any) -> str | None:
@@ -76,11 +81,28 @@ def read_filter(asked: QueryParams) -> Filter:
     )
 
 
+def address_of(wish: Filter) -> str:
+    """The address's query that `read_filter` reads as this filter; empty where nothing is wished."""
+    wishes = {
+        "text": wish.text,
+        "status": wish.statuses[0].value if wish.statuses else None,
+        "class": wish.klass.value if wish.klass else None,
+        "first_day": wish.first_day,
+        "last_day": wish.last_day,
+        "least": wish.least,
+        "most": wish.most,
+        "environment": wish.environment,
+        "irregular": "yes" if wish.irregular else None,
+        "confirmed_by": wish.confirmed_by,
+    }
+    return urlencode({name: value for name, value in wishes.items() if value not in (None, "")})
+
+
 def chips(asked: QueryParams) -> list[tuple[str, str]]:
     """Each wish in words, and the address without it."""
     wishes = {name: asked[name] for name in FIELDS if asked.get(name)}
     return [
-        (f"{name.replace('_', ' ')}: {wish}", "?" + urlencode({k: v for k, v in wishes.items() if k != name}))
+        (f"{name.replace('_', ' ')}: {wish}", f"{PAGE}?" + urlencode({k: v for k, v in wishes.items() if k != name}))
         for name, wish in wishes.items()
     ]
 
@@ -100,10 +122,15 @@ def place_text(place: tuple[datetime, UUID]) -> str:
     return f"{whole * 1_000_000 + at.microsecond}_{id_}"
 
 
-@router.get("/staff/payments")
+@router.get(PAGE)
 async def show_history(request: Request, seat: AtCounter) -> Response:
     """A page of the filtered payments and what all of them come to."""
-    rt, asked = runtime(request), request.query_params
+    return await history_page(request, seat, request.query_params)
+
+
+async def history_page(request: Request, seat: Seat, asked: QueryParams, error: KauntaError | None = None) -> Response:
+    """The page of a filter; `error`: why it was not kept as a view."""
+    rt = runtime(request)
     wish = read_filter(asked)
     before = place_of(asked["before"]) if asked.get("before") else NEWEST
     page = await history(rt, seat.bar_id, wish, before)
@@ -113,6 +140,12 @@ async def show_history(request: Request, seat: AtCounter) -> Response:
         request,
         "history.html",
         seat,
+        error.status if error else 200,
+        problem=error.detail if error else None,
+        views=await views_of(rt, seat.bar_id, seat.account_id),
+        shown=address_of(wish),
+        most_views=MOST_VIEWS,
+        longest_name=LONGEST_NAME,
         page=page,
         counted=COUNTED,
         asked=asked,
@@ -121,7 +154,7 @@ async def show_history(request: Request, seat: AtCounter) -> Response:
         classes=[klass.value for klass in ResultClass],
         confirmers=list(CONFIRMED_BY),
         today=today.isoformat(),
-        older="?" + urlencode(kept | {"before": place_text(page.after)}) if page.after else None,
+        older=f"{PAGE}?" + urlencode(kept | {"before": place_text(page.after)}) if page.after else None,
         csv_address="/staff/payments.csv?" + urlencode(kept),
         may_export=seat.may(May.EXPORT),
         cause=cause,
@@ -134,10 +167,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
+#: What begins a formula in some spreadsheet, in wide letters too.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: Signs that turn the direction of what follows: a cell must read as what it is.
+TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
 def cell(value: object) -> str:
-    """A cell that a spreadsheet takes for text: a leading formula sign is disarmed."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    """A cell that a spreadsheet takes for text: a leading formula sign is disarmed, turning signs are taken out."""
+    text = TURNING.sub("", "" if value is None else str(value))
+    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
 
 
 def line(p: PaymentView) -> list[str]:

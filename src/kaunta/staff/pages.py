@@ -3,6 +3,7 @@
 A live page carries its version, as the guest's do: the script asks with `X-Fragment: main` and gets 204 or `<main>`.
 """
 
+import gzip
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -20,18 +21,27 @@ from kaunta.core.errors import KauntaError, NotFound, SignInNeeded
 from kaunta.staff.session import GoElsewhere, Seat
 
 STATIC = Path(__file__).parent.parent / "static"
-TYPES = {"staff.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8"}
+TYPES = {
+    "staff.css": "text/css; charset=utf-8",
+    "live.js": "text/javascript; charset=utf-8",
+    "board.js": "text/javascript; charset=utf-8",
+}
 
 #: Where the head of every page leads, and what one must be allowed to see the link.
 PLACES = (
-    ("Board", "/staff", May.SERVE),
+    ("Attention", "/staff", May.SERVE),
+    ("Board", "/staff/board", May.SERVE),
     ("Payments", "/staff/payments", May.SERVE),
     ("Receipts", "/staff/receipts", May.SERVE),
     ("Refunds", "/staff/refunds", May.REFUND),
     ("Statements", "/staff/statements", May.CLOSE_DAY),
     ("Day", "/staff/day", May.CLOSE_DAY),
-    ("Tables", "/staff/tables", May.MENU),
+    ("Shift", "/staff/shift", May.SERVE),
+    ("Alerts", "/staff/alerts", May.SERVE),
+    ("Health", "/staff/health", May.SERVE),
+    ("Audit", "/staff/audit", May.AUDIT),
     ("People", "/staff/people", May.PEOPLE),
+    ("Settings", "/staff/settings", May.BAR),
 )
 
 files = APIRouter(include_in_schema=False)
@@ -73,6 +83,12 @@ def read(name: str) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()[:12]
 
 
+@cache
+def smaller(name: str) -> bytes:
+    """A static file as browsers that take gzip get it."""
+    return gzip.compress(read(name)[0], 9, mtime=0)
+
+
 def asset(name: str) -> str:
     """The address of a static file; another content, another address."""
     return f"/static/{name}?v={read(name)[1]}"
@@ -80,11 +96,19 @@ def asset(name: str) -> str:
 
 @files.get("/static/staff.css")
 @files.get("/static/live.js")
+@files.get("/static/board.js")
 async def static_file(request: Request) -> Response:
-    """The counter's stylesheet and script, kept by the browser for ever: their address names their content."""
+    """The counter's stylesheet and scripts, kept by the browser for ever: their address names their content."""
     name = request.url.path.rpartition("/")[2]
     content, version = read(name)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{version}"'}
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "ETag": f'"{version}"',
+        "Vary": "Accept-Encoding",
+    }
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = smaller(name)
+        headers["Content-Encoding"] = "gzip"
     return Response(content, headers=headers, media_type=TYPES[name])
 
 

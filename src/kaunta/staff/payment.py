@@ -1,26 +1,40 @@
-"""One payment at the counter: what it is, what to tell the guest, and everything that happened, oldest first."""
+"""One payment at the counter: what it is, what to tell the guest, what may be done, and everything that happened.
+
+How an unknown payment ended is said on pages of its own (`resolve_wizard.py`).
+"""
 
 import json
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from kaunta.access.roles import May, RoleRefused
+from kaunta.access.roles import May
 from kaunta.core.errors import BadRequest, KauntaError
-from kaunta.core.money import kes
 from kaunta.core.web import runtime
-from kaunta.payments import desk, views
+from kaunta.payments import bundle, desk, refunds, views
 from kaunta.payments.errors import PaymentNotFound
 from kaunta.payments.initiate import Pushes
-from kaunta.payments.meaning import meaning
-from kaunta.payments.resolve import Resolution, resolve
+from kaunta.payments.queries import proposals
 from kaunta.payments.retry import Again, retry
+from kaunta.payments.timeline import Kind, attempts
 from kaunta.payments.views import PaymentView
+from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Posted, Seat
 from kaunta.staff.words import uuid_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
+
+#: What the timeline can be narrowed to.
+KINDS = {
+    Kind.STATE: "Changes",
+    Kind.CALLBACK: "Callbacks",
+    Kind.QUERY: "Questions",
+    Kind.REQUEST: "Requests",
+    Kind.LEDGER: "Ledger",
+    Kind.REFUND: "Refunds",
+    Kind.PERSON: "People",
+}
 
 
 @router.get("/staff/payments/{name}")
@@ -31,36 +45,60 @@ async def show_payment(request: Request, name: str, seat: AtCounter) -> Response
 
 async def payment_page(request: Request, seat: Seat, p: PaymentView, error: KauntaError | None = None) -> Response:
     rt = runtime(request)
-    timeline = await views.timeline(rt, p.id)
+    asked = request.query_params.get("kind", "")
+    kind = Kind(asked) if asked in {kind.value for kind in Kind} else None
+    tries = await attempts(rt, p.id)
     now = await desk.standing(rt, p.id)
-    paid = p.status == "completed"
+    async with rt.db.acquire() as db:
+        name = await names(db, seat.bar_id)
+        waits = await proposals.open_about(db, p.id, rt.clock.now())
+    credits = await refunds.of_payment(rt, p.id)
     return counter_page(
         request,
         "payment.html",
         seat,
         error.status if error else 200,
-        version=(p.status, p.irregularities, p.receipt, len(timeline), now),
+        version=(p.status, p.irregularities, p.receipt, [len(each.moments) for each in tries], now, waits),
         live=error is None,
         environment=p.environment,
         p=p,
-        why=None if paid else meaning(p.status, p.failure_reason, p.result_code, p.result_desc),
-        timeline=timeline,
+        tries=tries,
+        kinds=KINDS,
+        kind=kind,
         as_text=as_text,
+        name=name,
         now=now,
-        decides=why_not_decide(seat, p, now),
+        waits=waits,
+        own=waits is not None and waits.proposed_by == f"staff:{seat.account_id}",
+        may_approve=seat.may(May.APPROVE),
+        not_resolved=why_not_resolved(seat, now),
+        credits=credits,
+        not_refunded=why_not_refunded(seat, p, any(each.left for each in credits)),
         acts=desk.Act,
         problem=error.detail if error else None,
         key=rt.entropy.token(),
     )
 
 
-def why_not_decide(seat: Seat, p: PaymentView, now: desk.Standing) -> str | None:
-    """Why this person may not say how the payment ended; None where they may."""
-    if not seat.may(May.RESOLVE):
-        return "Ask a cashier or a manager to say how this payment ended."
-    if seat.bar.role == "cashier" and p.amount > now.resolve_limit:
-        return f"Above {kes(now.resolve_limit)} a manager says how a payment ended."
-    return None
+def why_not_decide(seat: Seat) -> str | None:
+    """Why this person may not say how a payment ended; None where they may."""
+    return None if seat.may(May.RESOLVE) else "Ask a cashier or a manager to say how this payment ended."
+
+
+def why_not_resolved(seat: Seat, now: desk.Standing) -> str | None:
+    """Why nothing can be said here about how it ended; None where something can."""
+    if now.may(desk.Act.PAID) or now.may(desk.Act.NOT_PAID):
+        return why_not_decide(seat)
+    return now.refused[desk.Act.PAID]
+
+
+def why_not_refunded(seat: Seat, p: PaymentView, left: bool) -> str | None:
+    """Why no money can be given back from here; None where it can."""
+    if p.status != "completed":
+        return "Only what was paid can be given back."
+    if not seat.may(May.REFUND):
+        return "Ask a manager to give money back."
+    return None if left else "All of it has been given back, or is on its way."
 
 
 @router.post("/staff/payments/{name}/check")
@@ -93,28 +131,6 @@ async def push(request: Request, name: str, post: Posted) -> Response:
     return RedirectResponse(f"/staff/payments/{started.transaction_id}", 303)
 
 
-@router.post("/staff/payments/{name}/resolve")
-async def decide(request: Request, name: str, post: Posted) -> Response:
-    """A person says how an unknown payment ended: reason, evidence, and the M-Pesa code where they have it."""
-    p, rt, seat = await payment_at(request, post.seat, name), runtime(request), post.seat
-    if refusal := why_not_decide(seat, p, await desk.standing(rt, p.id)):
-        raise RoleRefused(refusal)
-    try:
-        if post.text("ended") not in ("paid", "not_paid"):
-            raise BadRequest("Say how it ended: paid or not paid.")
-        resolution = Resolution(
-            paid=post.text("ended") == "paid",
-            reason=post.text("reason")[:500],
-            evidence=post.text("evidence")[:500],
-            by=f"staff:{seat.account_id}",
-            receipt=post.text("receipt").strip().upper() or None,
-        )
-        await resolve(rt, p.id, resolution)
-    except KauntaError as error:
-        return await payment_page(request, seat, p, error)
-    return RedirectResponse(f"/staff/payments/{p.reference}", 303)
-
-
 @router.post("/staff/payments/{name}/note")
 async def take_note(request: Request, name: str, post: Posted) -> Response:
     """A note beside the payment."""
@@ -124,6 +140,18 @@ async def take_note(request: Request, name: str, post: Posted) -> Response:
     except BadRequest as error:
         return await payment_page(request, seat, p, error)
     return RedirectResponse(f"/staff/payments/{p.reference}", 303)
+
+
+@router.post("/staff/payments/{name}/bundle")
+async def download_bundle(request: Request, name: str, post: Posted) -> Response:
+    """The support bundle, as a file: redacted JSON that may leave the bar."""
+    p, rt = await payment_at(request, post.seat, name), runtime(request)
+    made = await bundle.support_bundle(rt, p, by=f"staff:{post.seat.account_id}")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{p.reference}.support.json"',
+        "Cache-Control": "no-store",
+    }
+    return Response(json.dumps(made, indent=2), headers=headers, media_type="application/json")
 
 
 async def payment_at(request: Request, seat: Seat, name: str) -> PaymentView:

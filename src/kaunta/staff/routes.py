@@ -4,14 +4,30 @@ from fastapi import APIRouter
 
 from kaunta.staff import (
     account,
+    alerts,
+    attention,
+    audit,
     board,
     day,
+    health,
     history,
     pages,
     payment,
     people,
     receipts,
     refunds,
+    resolve_wizard,
+    saved_views,
+    settings,
+    settings_bar,
+    settings_menu,
+    settings_mpesa,
+    settings_mpesa_credentials,
+    settings_mpesa_environment,
+    settings_mpesa_readiness,
+    settings_mpesa_tests,
+    settings_tables,
+    shift,
     sign_in,
     statements,
     tab,
@@ -20,5 +36,19 @@ from kaunta.staff import (
 
 router = APIRouter()
 router.include_router(pages.files)
-for door in (sign_in, account, people, board, tab, table_cards, history, payment, receipts, refunds, statements, day):
+for door in (sign_in, account, people, attention, board, tab, table_cards, history, payment, receipts, refunds):
+    router.include_router(door.router)
+for door in (statements, day):
+    router.include_router(door.router)
+for door in (saved_views, resolve_wizard, alerts, audit, shift, health):
+    router.include_router(door.router)
+for door in (settings, settings_menu, settings_tables, settings_bar):
+    router.include_router(door.router)
+for door in (
+    settings_mpesa,
+    settings_mpesa_credentials,
+    settings_mpesa_tests,
+    settings_mpesa_environment,
+    settings_mpesa_readiness,
+):
     router.include_router(door.router)

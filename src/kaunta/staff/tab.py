@@ -1,13 +1,17 @@
-"""One tab at the counter: its orders and money; take cash or card, add items, close."""
+"""One tab at the counter: its orders and money; cash, card or a prompt to the guest's phone, items, closing."""
 
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from kaunta.access.roles import May
 from kaunta.bars.payment_methods import payment_methods
 from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime
+from kaunta.payments.errors import UnknownUnacknowledged
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.queries.limits import open_amount
 from kaunta.payments.views import payments_of_tab
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Post, Posted, Seat
@@ -32,18 +36,22 @@ async def tab_at(request: Request, seat: Seat, tab_id: str) -> TabView:
     return tab
 
 
-async def tab_page(request: Request, seat: Seat, tab: TabView, error: KauntaError | None = None) -> Response:
+async def tab_page(
+    request: Request, seat: Seat, tab: TabView, error: KauntaError | None = None, phone: str = ""
+) -> Response:
+    """`phone`: what was typed for a prompt that was refused, to be mended."""
     rt = runtime(request)
     async with rt.db.acquire() as db:
         methods = await payment_methods(db, rt, seat.bar_id)
         menu = await queries.menu(db, seat.bar_id)
+        reserved = await open_amount(db, tab.id)
     payments = await payments_of_tab(rt, tab.id)
     return counter_page(
         request,
         "tab.html",
         seat,
         error.status if error else 200,
-        version=(tab, methods, menu, [(p.id, p.status, p.irregularities) for p in payments]),
+        version=(tab, methods, menu, reserved, [(p.id, p.status, p.irregularities) for p in payments]),
         live=error is None,
         environment=methods.environment if methods else None,
         problem=error.detail if error else None,
@@ -53,18 +61,23 @@ async def tab_page(request: Request, seat: Seat, tab: TabView, error: KauntaErro
         payments=payments,
         cause=cause,
         key=rt.entropy.ref(),
+        payable=max(tab.balance - reserved, 0),
+        phone=phone,
+        asks_for_sms=isinstance(error, UnknownUnacknowledged),
     )
 
 
 @router.get("/staff/tabs/{tab_id}")
 async def show_tab(request: Request, tab_id: str, seat: AtCounter) -> Response:
     """The tab, or its `<main>` for the script."""
+    seat.require(May.SERVE)
     return await tab_page(request, seat, await tab_at(request, seat, tab_id))
 
 
 @router.post("/staff/tabs/{tab_id}/payments")
 async def take_payment(request: Request, tab_id: str, post: Posted) -> Response:
     """Cash or card was taken."""
+    post.seat.require(May.SERVE)
     seat, tab = post.seat, await tab_at(request, post.seat, tab_id)
     key, amount = post.text("key")[:200], shillings(post.text("amount"))
     methods: dict[str, Literal["cash", "card"]] = {"cash": "cash", "card": "card"}
@@ -78,9 +91,31 @@ async def take_payment(request: Request, tab_id: str, post: Posted) -> Response:
     return RedirectResponse(f"/staff/tabs/{tab.id}", 303)
 
 
+@router.post("/staff/tabs/{tab_id}/push")
+async def push(request: Request, tab_id: str, post: Posted) -> Response:
+    """A prompt to the phone of a guest at this tab: the guest's own rules and limits, started by staff."""
+    post.seat.require(May.SERVE)
+    seat, tab = post.seat, await tab_at(request, post.seat, tab_id)
+    phone = post.text("phone")[:40]
+    intent = Intent(
+        tab_ref=tab.ref,
+        phone=phone,
+        amount=shillings(post.text("amount")),
+        key=f"staff:{post.text('key')[:100]}" if post.text("key") else None,
+        acknowledge_unknown=post.text("no_sms") == "yes",
+        started_by=f"staff:{seat.account_id}",
+    )
+    try:
+        started = await initiate(runtime(request), request.app.state.pushes, intent)
+    except KauntaError as error:
+        return await tab_page(request, seat, tab, error, phone)
+    return RedirectResponse(f"/staff/payments/{started.transaction_id}", 303)
+
+
 @router.post("/staff/tabs/{tab_id}/items")
 async def add_items(request: Request, tab_id: str, post: Posted) -> Response:
     """Staff's own order: placed and confirmed in one go."""
+    post.seat.require(May.SERVE)
     seat, tab = post.seat, await tab_at(request, post.seat, tab_id)
     try:
         await place_and_confirm(request, post, tab)
@@ -122,9 +157,10 @@ async def place_and_confirm(request: Request, post: Post, tab: TabView) -> None:
 @router.post("/staff/tabs/{tab_id}/close")
 async def close(request: Request, tab_id: str, post: Posted) -> Response:
     """Close a settled tab."""
+    post.seat.require(May.SERVE)
     seat, tab = post.seat, await tab_at(request, post.seat, tab_id)
     try:
         await close_tab(runtime(request), seat.bar_id, tab.id, seat.account_id)
     except KauntaError as error:
         return await tab_page(request, seat, tab, error)
-    return RedirectResponse("/staff", 303)
+    return RedirectResponse("/staff/board", 303)

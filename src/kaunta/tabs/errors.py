@@ -84,3 +84,22 @@ class TableLabelRefused(BadRequest):
     """Give the table a short name of letters and digits, like Table 7."""
 
     code = "table_label_refused"
+
+
+class TableInUse(Conflict):
+    """Somebody has an open tab at this table. Close the tab first."""
+
+    code = "table_in_use"
+
+
+class MenuRefused(BadRequest):
+    """This cannot stand on the menu."""
+
+    status = 422
+    code = "menu_refused"
+
+
+class ItemNotFound(NotFound):
+    """This is not on the menu."""
+
+    code = "item_not_found"

@@ -72,7 +72,7 @@ async def test_a_payment_that_begins_while_the_environment_changes_is_waited_for
 
     async def waiting(number: int) -> None:
         """Until so many wait for a lock."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await plot.rt.db.fetchval("select count(*) from pg_locks where not granted") < number:
                 await asyncio.sleep(0.005)
 

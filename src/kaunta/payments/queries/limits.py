@@ -7,6 +7,12 @@ from uuid import UUID
 from kaunta.core.db import Connection
 
 
+async def most_at_bar(db: Connection, bar_id: UUID) -> int | None:
+    """The most of one M-Pesa payment as the bar has it, shillings."""
+    most: int | None = await db.fetchval("select mpesa_most from bars where id = $1", bar_id)
+    return most
+
+
 @dataclass(frozen=True, slots=True)
 class KeptKey:
     body_hash: bytes

@@ -11,7 +11,8 @@ async def menu(db: Connection, bar_id: UUID) -> list[MenuItem]:
     """A bar's menu in the owner's order."""
     rows = await db.fetch(
         """
-        select id, category, name, price, available from menu_items where bar_id = $1 order by position, name
+        select id, category, name, price, available from menu_items
+        where bar_id = $1 and retired_at is null order by position, name
         """,
         bar_id,
     )
@@ -21,8 +22,12 @@ async def menu(db: Connection, bar_id: UUID) -> list[MenuItem]:
 async def menu_items(db: Connection, bar_id: UUID, ids: list[UUID]) -> list[MenuItem]:
     """The named items, if they are this bar's."""
     rows = await db.fetch(
-        "select id, category, name, price, available from menu_items where bar_id = $1 and id = any($2)", bar_id, ids
-    )
+        """
+        select id, category, name, price, available from menu_items
+        where bar_id = $1 and id = any($2) and retired_at is null
+        """,
+        bar_id, ids,
+    )  # fmt: skip
     return [MenuItem(**row) for row in rows]
 
 
@@ -35,6 +40,39 @@ async def add_menu_item(db: Connection, bar_id: UUID, category: str, name: str, 
         bar_id, category, name, price, position,
     )  # fmt: skip
     return id_
+
+
+async def change_menu_item(
+    db: Connection, bar_id: UUID, item_id: UUID, category: str, name: str, price: int, available: bool
+) -> str:
+    """What is said about a dish; orders keep the name and price they were made with."""
+    return await db.execute(
+        """
+        update menu_items set category = $3, name = $4, price = $5, available = $6
+        where bar_id = $1 and id = $2 and retired_at is null
+        """,
+        bar_id, item_id, category, name, price, available,
+    )  # fmt: skip
+
+
+async def retire_menu_item(db: Connection, bar_id: UUID, item_id: UUID, at: datetime) -> str:
+    """Off the menu for good; the row stays, as orders name it."""
+    return await db.execute(
+        "update menu_items set retired_at = $3 where bar_id = $1 and id = $2 and retired_at is null",
+        bar_id, item_id, at,
+    )  # fmt: skip
+
+
+async def place_menu_items(db: Connection, bar_id: UUID, ids: list[UUID]) -> None:
+    """The menu's order, first to last."""
+    await db.execute(
+        """
+        update menu_items m set position = p.place
+        from unnest($2::uuid[]) with ordinality as p (id, place)
+        where m.bar_id = $1 and m.id = p.id and m.position is distinct from p.place
+        """,
+        bar_id, ids,
+    )  # fmt: skip
 
 
 async def table_by_code(db: Connection, bar_id: UUID, code: str) -> Table | None:
@@ -70,3 +108,17 @@ async def replace_table_code(db: Connection, bar_id: UUID, table_id: UUID, code:
         table_id, bar_id, code, at,
     )  # fmt: skip
     return label
+
+
+async def name_table(db: Connection, bar_id: UUID, table_id: UUID, label: str) -> str:
+    """Another name for a table; its card keeps its code."""
+    return await db.execute(
+        "update table_codes set label = $3 where id = $1 and bar_id = $2 and active", table_id, bar_id, label
+    )
+
+
+async def retire_table(db: Connection, bar_id: UUID, table_id: UUID) -> str:
+    """A table less: its card opens nothing; the row stays, as tabs name it."""
+    return await db.execute(
+        "update table_codes set active = false where id = $1 and bar_id = $2 and active", table_id, bar_id
+    )

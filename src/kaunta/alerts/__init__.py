@@ -1,0 +1,1 @@
+"""Problems as alerts: who has seen one, and how long it lasted."""

@@ -1,0 +1,1 @@
+"""What was done, by whom: the audit as people read it and take it away."""

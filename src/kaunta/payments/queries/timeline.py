@@ -1,0 +1,114 @@
+"""Everything that was written about one payment besides its own row: its attempts, callbacks, ledger and refunds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kaunta.core.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    id: UUID
+    reference: str
+    status: str
+    amount: int
+    created_at: datetime
+
+
+async def attempts_of(db: Connection, transaction_id: UUID, limit: int) -> list[AttemptRow]:
+    """The tries that a payment is one of, oldest first: those it repeats, and those that repeat it."""
+    rows = await db.fetch(
+        """
+        with recursive before as (
+            select id, retry_of from mpesa_transactions where id = $1
+            union all
+            select p.id, p.retry_of from mpesa_transactions p join before b on p.id = b.retry_of
+        ), tries as (
+            select id from before where retry_of is null
+            union all
+            select p.id from mpesa_transactions p join tries t on p.retry_of = t.id
+        )
+        select p.id, p.reference, p.status::text as status, p.amount, p.created_at
+        from tries t join mpesa_transactions p on p.id = t.id order by p.created_at, p.id limit $2
+        """,
+        transaction_id, limit,
+    )  # fmt: skip
+    return [AttemptRow(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRow:
+    """`body_enc`: as it came, under the data key of its bar and month."""
+
+    at: datetime
+    channel: str
+    verdict: str | None
+    source: str | None
+    processed_at: datetime | None
+    body_enc: bytes
+
+
+async def callbacks_of(db: Connection, transaction_id: UUID) -> list[CallbackRow]:
+    """What Safaricom posted about a payment, oldest first."""
+    rows = await db.fetch(
+        """
+        select received_at as at, channel, verdict, host(source) as source, processed_at, body_enc
+        from mpesa_callbacks where transaction_id = $1 order by received_at, id limit 100
+        """,
+        transaction_id,
+    )
+    return [CallbackRow(**row) for row in rows]
+
+
+async def ledger_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """A payment's rows in the ledger, oldest first."""
+    rows = await db.fetch(
+        """
+        select created_at as at, kind, amount, receipt, reason, recorded_by from tab_payments
+        where transaction_id = $1 order by created_at, id limit 100
+        """,
+        transaction_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def refunds_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """What happened to the refunds of a payment's receipts and credits, oldest first."""
+    rows = await db.fetch(
+        """
+        select e.at, e.kind, e.from_state::text as from_state, e.to_state::text as to_state, e.actor, e.reason,
+               f.amount, f.method, f.code
+        from mpesa_refunds f join refund_events e on e.refund_id = f.id
+        where f.receipt_id in (select id from mpesa_receipts where transaction_id = $1)
+           or f.credit_id in (select id from tab_payments where transaction_id = $1)
+        order by e.at, e.id limit 100
+        """,
+        transaction_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def claims_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """Codes that people typed for a payment, oldest first."""
+    rows = await db.fetch(
+        """
+        select created_at as at, receipt, claimed_by, status from receipt_claims
+        where transaction_id = $1 order by created_at, id limit 100
+        """,
+        transaction_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def problems_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """The problems that were opened about a payment, oldest first."""
+    rows = await db.fetch(
+        """
+        select kind, severity, detail, opened_at, closed_at, close_reason from problems
+        where subject = $1 order by opened_at limit 100
+        """,
+        str(transaction_id),
+    )
+    return [dict(row) for row in rows]

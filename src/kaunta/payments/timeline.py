@@ -1,0 +1,161 @@
+"""Everything that happened to a payment and to the tries it is one of, as one list, oldest first.
+
+What we asked and were answered, what Safaricom posted and what we made of it, every change with who and why, the
+ledger's rows, refunds, and what people did. Bodies are read by a list of what may be shown (`redaction.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from kaunta.core.db import Connection
+from kaunta.core.money import kes
+from kaunta.core.runtime import Runtime
+from kaunta.core.vault import VaultError
+from kaunta.payments import redaction
+from kaunta.payments.queries import reading
+from kaunta.payments.queries import timeline as queries
+from kaunta.payments.states import UNPAID, Status
+
+#: More tries of one payment than anybody reads.
+MOST_ATTEMPTS = 12
+#: Verdicts on a callback in words.
+VERDICTS = {
+    None: "waits to be read",
+    "applied": "believed",
+    "duplicate": "known already",
+    "orphan": "belongs to no payment",
+    "unauthenticated": "not believed",
+    "malformed": "not readable",
+    "contradictory": "contradicts what was known",
+}
+
+
+class Kind(StrEnum):
+    """What a moment is; the page filters by it."""
+
+    REQUEST = "request"
+    CALLBACK = "callback"
+    QUERY = "query"
+    STATE = "state"
+    LEDGER = "ledger"
+    REFUND = "refund"
+    PERSON = "person"
+
+
+#: What comes first of what bears the same time: a cause before what it did.
+TURN = (Kind.REQUEST, Kind.QUERY, Kind.PERSON, Kind.CALLBACK, Kind.STATE, Kind.LEDGER, Kind.REFUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line. `since`: seconds since the line before it; `contradicts`: it says otherwise than what was final."""
+
+    at: datetime
+    kind: Kind
+    text: str
+    actor: str
+    detail: dict[str, object]
+    contradicts: bool = False
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: its number among the others, and its moments."""
+
+    number: int
+    id: UUID
+    reference: str
+    status: Status
+    amount: int
+    started_at: datetime
+    moments: list[Moment]
+
+
+async def attempts(rt: Runtime, transaction_id: UUID) -> list[Attempt]:
+    """A payment's tries, the first one first; empty where there is no such payment."""
+    async with rt.db.acquire() as db:
+        rows = await queries.attempts_of(db, transaction_id, MOST_ATTEMPTS)
+        return [
+            Attempt(
+                number, row.id, row.reference, Status(row.status), row.amount, row.created_at,
+                in_order(await moments(db, rt, row.id)),
+            )
+            for number, row in enumerate(rows, 1)
+        ]  # fmt: skip
+
+
+def in_order(found: Iterable[Moment]) -> list[Moment]:
+    """Oldest first, each with the time since the one before it."""
+    ordered = sorted(found, key=lambda moment: (moment.at, TURN.index(moment.kind)))
+    return ordered[:1] + [replace(now, since=(now.at - before.at).total_seconds()) for before, now in pairwise(ordered)]
+
+
+async def moments(db: Connection, rt: Runtime, transaction_id: UUID) -> list[Moment]:
+    return [
+        *(event_moment(row) for row in await reading.events_of(db, transaction_id)),
+        *(exchange_moment(row) for row in await reading.exchanges_of(db, transaction_id)),
+        *[await callback_moment(db, rt, row) for row in await queries.callbacks_of(db, transaction_id)],
+        *(ledger_moment(row) for row in await queries.ledger_of(db, transaction_id)),
+        *(refund_moment(row) for row in await queries.refunds_of(db, transaction_id)),
+        *(claim_moment(row) for row in await queries.claims_of(db, transaction_id)),
+        *(person_moment(row) for row in await reading.audited(db, transaction_id)),
+    ]
+
+
+def event_moment(row: dict[str, Any]) -> Moment:
+    before, after, detail = row["from_status"], row["to_status"], dict(row["detail"])
+    moved = before and after and before != after
+    text = f"{before} → {after}" if moved else str(row["kind"]).replace("_", " ")
+    if detail.get("reason"):
+        text = f"{text}: {detail.pop('reason')}"
+    kind = Kind.REQUEST if row["kind"] == "created" else Kind.STATE
+    contradicts = "contradicted" in (detail.get("irregularities") or ()) or (before in UNPAID and after not in UNPAID)
+    return Moment(row["at"], kind, text, row["actor"], detail, contradicts)
+
+
+def exchange_moment(row: dict[str, Any]) -> Moment:
+    kind = Kind.QUERY if row["kind"] == "stk_query" else Kind.REQUEST
+    asked = "asked how it ended" if kind is Kind.QUERY else f"sent {row['kind'].replace('_', ' ')}"
+    text = f"{asked}: {row['outcome'].replace('_', ' ')}, {row['duration_ms']} ms"
+    detail = {key: row[key] for key in ("http_status", "request", "response")}
+    return Moment(row["at"], kind, text, "kaunta", detail)
+
+
+async def callback_moment(db: Connection, rt: Runtime, row: queries.CallbackRow) -> Moment:
+    try:
+        body: bytes | VaultError = await rt.keys.open(db, "callback", row.body_enc)
+    except VaultError as error:
+        # Erased by age or at a person's request: that it came is still known.
+        body = error
+    detail: dict[str, object] = {"source": row.source, "channel": row.channel, "body": redaction.opened(body)}
+    text = f"callback {VERDICTS.get(row.verdict, row.verdict)}"
+    return Moment(row.at, Kind.CALLBACK, text, "safaricom", detail, row.verdict == "contradictory")
+
+
+def ledger_moment(row: dict[str, Any]) -> Moment:
+    sign = "+" if row["amount"] > 0 else "−"
+    text = f"{row['kind'].replace('_', ' ')} {sign}{kes(abs(row['amount']))} on the tab"
+    return Moment(row["at"], Kind.LEDGER, text, row["recorded_by"], {key: row[key] for key in ("receipt", "reason")})
+
+
+def refund_moment(row: dict[str, Any]) -> Moment:
+    text = f"refund of {kes(row['amount'])} {row['kind'].replace('_', ' ')}"
+    return Moment(
+        row["at"], Kind.REFUND, text, row["actor"], {key: row[key] for key in ("reason", "method", "code")}
+    )  # fmt: skip
+
+
+def claim_moment(row: dict[str, Any]) -> Moment:
+    return Moment(row["at"], Kind.PERSON, f"code {row['receipt']} typed", row["claimed_by"], {"now": row["status"]})
+
+
+def person_moment(row: dict[str, Any]) -> Moment:
+    text = row["action"].rpartition(".")[2].replace("_", " ")
+    told = {"reason": row["reason"], **row["detail"]}
+    return Moment(row["at"], Kind.PERSON, f"{text}: {row['reason']}" if row["reason"] else text, row["actor"], told)

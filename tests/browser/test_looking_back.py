@@ -1,0 +1,64 @@
+"""One payment, its end, the shift, alerts, health and the audit in a browser: accessible, no wider than the screen."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from kaunta.core.db import transaction
+from kaunta.core.problems import Severity, close_problem, open_problem
+from tests.browser.conftest import Opener
+from tests.browser.test_look import look
+from tests.browser.test_paying import sign_in
+from tests.customer.conftest import read
+from tests.staff.counters import Counter, at_counter
+from tests.support.bars import SeededBar
+
+__all__ = ["at_counter", "read"]
+
+
+async def evening(counter: Counter, bar: SeededBar) -> str:
+    """Payments of every kind, an alert that waits, one that is over; the id of a payment whose end is not known."""
+    rt = counter.rt
+    for end in ("paid", "cancelled", "no_funds", "paid", "line_busy"):
+        await counter.payment(end, 0)
+    async with transaction(rt.db) as db:
+        await open_problem(db, rt.clock, "push_refused", bar.id, bar_id=bar.id, severity=Severity.ERROR, reason="2001")
+        await open_problem(db, rt.clock, "mpesa_suspended", bar.id, bar_id=bar.id, reason="three failures")
+        await close_problem(db, rt.clock, "mpesa_suspended", bar.id, by="kaunta", reason="it works again")
+    return str(await counter.payment("callback_lost", 0))
+
+
+async def show(page: Page, name: str) -> None:
+    """Everything on it opened and looked at; with KAUNTA_SCREENS, a folder, a picture is kept."""
+    width = page.viewport_size["width"]  # type: ignore[index]
+    if folder := os.environ.get("KAUNTA_SCREENS"):
+        await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True, animations="disabled")
+    await page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    await look(page)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        pytest.param(820, "light", marks=pytest.mark.prove),
+        pytest.param(1440, "dark", marks=pytest.mark.prove),
+    ],
+)
+async def test_what_people_look_back_on(
+    opened: Opener, at_counter: Callable[[str], Counter], bar: SeededBar, width: int, scheme: str
+) -> None:
+    unknown = await evening(at_counter(""), bar)
+    page = await opened("/staff/login", width=width, scheme=scheme)
+    await sign_in(page, bar, owner=True)
+    for name in ("shift", "alerts", "health", "audit", f"payments/{unknown}"):
+        await page.goto(f"/staff/{name}")
+        await show(page, f"staff-{name.partition('/')[0]}")
+    await page.goto(f"/staff/payments/{unknown}/resolve")
+    await show(page, "staff-resolve-1")
+    await page.click("main button:has-text('Check with M-Pesa now')")
+    await page.wait_for_selector("text=3. Decide")
+    await show(page, "staff-resolve-3")
