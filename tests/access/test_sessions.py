@@ -205,10 +205,12 @@ async def test_who_works_at_two_bars_chooses(rt: Runtime, bar: SeededBar, other_
     assert {(membership.bar_id, membership.role) for membership in session.bars} == {
         (bar.id, "owner"), (other_bar.id, "waiter"),
     }  # fmt: skip
+    before = session.csrf
     await choose_bar(rt, signed_in.token, session, bar.id)
     session = await session_of(rt, signed_in.token)
     assert session is not None
     assert session.current == session.at(bar.id)
+    assert session.csrf != before, "a form that shows the other bar must not be taken for this one's"
 
 
 async def test_signing_in_is_on_the_record(rt: Runtime, bar: SeededBar) -> None:

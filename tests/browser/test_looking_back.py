@@ -35,7 +35,8 @@ async def show(page: Page, name: str) -> None:
     """Everything on it opened and looked at; with KAUNTA_SCREENS, a folder, a picture is kept."""
     width = page.viewport_size["width"]  # type: ignore[index]
     if folder := os.environ.get("KAUNTA_SCREENS"):
-        await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True, animations="disabled")
+        whole = name != "staff-audit"  # which goes on for long
+        await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=whole, animations="disabled")
     await page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     await look(page)
 

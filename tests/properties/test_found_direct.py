@@ -10,6 +10,7 @@ from kaunta.core.secret import Secret
 from kaunta.payments import matching, pull
 from kaunta.payments.checking import check_code
 from kaunta.payments.initiators import set_initiator
+from kaunta.payments.receipts import look_again
 from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.pushes import Kind
 from kaunta.simulator.scenarios import Callback
@@ -110,3 +111,19 @@ async def test_a_receipt_that_another_bar_asked_about_first_is_the_bars_whose_gu
     assert (books.receipts[code].bar_id, books.credited(payment)) == (house.bars[0].id, 0)
     books = await acting.passes(10)
     assert (books.receipts[code].bar_id, books.credited(payment)) == (house.bars[1].id, 300)
+
+
+async def test_a_receipt_that_waits_at_another_bar_is_still_that_of_the_payment_it_fits(acting: Found) -> None:
+    """Two bars share a shortcode; the one sees the receipt before the other's payment is completed without one."""
+    house = acting.house
+    taken = await house.simulator.pay_till(SHORTCODE, PHONES[7], 300, "rent")
+    await import_statement(house, house.bars[1], Layout.ORG)
+    books = await check(house, acting.expected)
+    assert books.receipts[taken.receipt].bar_id == house.bars[1].id
+    payment = await acting.pay(0, 0, 300, replace(CATALOGUE["person"], callbacks=()))
+    await acting.believe(payment, None)
+    assert await look_again(house.rt) == 1
+    books = await check(house, acting.expected)
+    row = books.row_of(taken.receipt)
+    assert row is not None
+    assert (row.transaction_id, books.receipts[taken.receipt].bar_id) == (payment, house.bars[0].id)

@@ -11,7 +11,7 @@ from kaunta.access.accounts import Role
 from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, open_problem
-from kaunta.payments.attention import ENDS_BY_WORD, TOPIC_OF, Topic, waiting
+from kaunta.payments.attention import ENDS_BY_WORD, MONEY_OUT, TOPIC_OF, Topic, waiting
 from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.receipts import Sighting, sighted
 from kaunta.payments.typed_codes import claim_code
@@ -163,7 +163,7 @@ async def test_each_role_sees_what_it_can_act_upon(
     assert len(matters(page)) == shown
     found = re.findall(r'<div class="do">(?:<(?:a|button)[^>]*>|<span class="dim">)([^<]+)', page.text)
     assert sorted(found) == actions
-    assert len(re.findall("I have seen to it", page.text)) == (0 if role == "waiter" else {"cashier": 3}.get(role, 4))
+    assert len(re.findall("I have seen to it", page.text)) == (0 if role == "waiter" else {"cashier": 2}.get(role, 4))
 
 
 async def test_every_address_of_an_action_leads_somewhere(
@@ -242,6 +242,19 @@ async def test_a_waiter_ends_nothing(read: Reader, token: str, application: Serv
     id_ = await application.rt.db.fetchval("select id from problems")
     assert (await read(f"/staff/attention/{id_}", data={"csrf": token, "why": "seen to it"})).status == 403
     assert await application.rt.db.fetchval("select closed_at from problems") is None
+
+
+@pytest.mark.parametrize("kind", sorted(MONEY_OUT))
+async def test_of_money_that_went_out_a_cashiers_word_ends_nothing(
+    read: Reader, as_role: AsRole, application: Served, problem: Problem, kind: str
+) -> None:
+    await problem(kind)
+    id_ = await application.rt.db.fetchval("select id from problems")
+    token = await as_role("cashier")
+    assert (await read(f"/staff/attention/{id_}", data={"csrf": token, "why": "seen to it"})).status == 404
+    assert await application.rt.db.fetchval("select closed_at from problems") is None
+    shown = (await read("/staff/alerts")).text
+    assert (f'id="a-{id_}"' in shown) == (kind != "refund_failed")
 
 
 async def test_what_a_problem_says_is_text(read: Reader, token: str, problem: Problem, bar: SeededBar) -> None:

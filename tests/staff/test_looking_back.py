@@ -145,6 +145,7 @@ async def test_closed_alerts_come_in_pages(read: Reader, application: Served, si
     assert (await read("/staff/alerts?before=x")).status == 400
 
 
+@pytest.mark.req("PAY-4.6")
 async def test_health_is_counted_from_what_was_written(
     read: Reader, at_counter: Callable[[str], Counter], signed_in: Enter, bar: SeededBar, other_bar: SeededBar
 ) -> None:

@@ -13,7 +13,7 @@ from kaunta.core.runtime import Runtime
 from kaunta.payments import approval
 from kaunta.payments.queries import proposals
 from kaunta.payments.receipts import Sighting, sighted
-from kaunta.payments.resolve import NotResolved, Resolution, resolve
+from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.views import payment
 from kaunta.worker import Worker
 from tests.staff.counters import Colleagues, Counter, Enter, at_counter, colleagues
@@ -177,7 +177,7 @@ async def test_agreeing_asks_everything_again(
     await limits(rt, bar, 100, 100)
     id_, proposal = await propose(counter)
     await resolve(rt, id_, Resolution(True, "seen elsewhere", "on the statement", "operator:test"))
-    with pytest.raises(NotResolved, match="Paid already"):
+    with pytest.raises(approval.ProposalDecided):
         await approval.approve(rt, UUID(proposal), by=f"staff:{colleagues['manager'].account_id}")
     credits = await rt.db.fetchval("select count(*) from tab_payments where transaction_id = $1", id_)
     assert credits == 1

@@ -220,7 +220,7 @@ async def choose_bar(rt: Runtime, token: str, session: StaffSession, bar_id: UUI
     if session.at(bar_id) is None:
         raise NotFound
     async with transaction(rt.db) as db:
-        await queries.choose_bar(db, token_hash(token), bar_id)
+        await queries.choose_bar(db, token_hash(token), bar_id, rt.entropy.token())
 
 
 async def sign_out(rt: Runtime, token: str) -> None:

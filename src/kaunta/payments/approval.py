@@ -34,7 +34,7 @@ class ProposalNotFound(NotFound):
 
 
 class ProposalDecided(Conflict):
-    """This was decided already, or nobody agreed to it in time. Look at the payment again."""
+    """This was decided already, by somebody or by Safaricom, or nobody agreed in time. Look at the payment again."""
 
     code = "proposal_decided"
 

@@ -4,6 +4,7 @@ Most of it ends by itself: an answer comes, a receipt finds its tab, a refund is
 because only a person knows that the guest got the change, ends by somebody saying so, with a reason.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -61,6 +62,10 @@ ENDS_BY_WORD = frozenset({
     "refund_failed", "result_forged", "reversal_without_receipt", "reversed_by_customer", "statement_line_not_placed",
     "underpaid",
 })  # fmt: skip
+#: Of these, what is about money that went out, or should.
+MONEY_OUT = frozenset({
+    "duplicate", "given_back_too_much", "overpaid", "refund_failed", "reversal_without_receipt", "reversed_by_customer",
+})  # fmt: skip
 GRAVITY = {"critical": 0, "error": 1, "warning": 2, "info": 3}
 
 
@@ -107,12 +112,14 @@ def rank(rt: Runtime, one: Waiting) -> tuple[int, int, float, str]:
     return 1, 0, -age * max(one.row.amount or 0, 1), one.key
 
 
-async def end(rt: Runtime, bar_id: UUID, problem_id: UUID, why: str, *, by: str) -> None:
-    """Somebody says that they have seen to a matter. Raises `BadRequest`, `NothingToEnd`."""
+async def end(rt: Runtime, bar_id: UUID, problem_id: UUID, why: str, kinds: Iterable[str], *, by: str) -> None:
+    """Somebody says that they have seen to a matter of one of these kinds. Raises `BadRequest`, `NothingToEnd`."""
     if not 3 <= len(why.strip()) <= 500:
         raise BadRequest("Say in a few words what you did about it.")
     async with transaction(rt.db) as db:
-        kind = await queries.seen_to(db, bar_id, problem_id, sorted(ENDS_BY_WORD), by, why.strip(), rt.clock.now())
+        kind = await queries.seen_to(
+            db, bar_id, problem_id, sorted(ENDS_BY_WORD & set(kinds)), by, why.strip(), rt.clock.now()
+        )
         if kind is None:
             raise NothingToEnd
         await audit(

@@ -223,14 +223,20 @@ async def attach_to_receiptless(
     await tab_queries.lock_tab(db, at.tab_id)
     payment = await transactions.lock(db, transaction_id)
     receipt = await sightings.hold(db, receipt_id)
-    if payment is None or receipt is None or payment.status != Status.COMPLETED:
+    if payment is None or receipt is None:
+        return False
+    if payment.status != Status.COMPLETED:
+        # No limit holds a person back here because the money is proven: then it must be that much.
+        if payment.amount != receipt.amount:
+            raise ReceiptDiffers
         return False
     if receipt.ledger_id is not None:
         raise ReceiptBooked
-    if not await sightings.still_receiptless(db, transaction_id) or payment.amount_received != receipt.amount:
+    receiptless = await sightings.still_receiptless(db, transaction_id, by_word=True)
+    if not receiptless or payment.amount_received != receipt.amount:
         raise ReceiptDiffers
     await receipts.claim(db, rt.entropy.uuid(), bar_id, at.tab_id, transaction_id, receipt.receipt, by, rt.clock.now())
-    known = receipts.KnownReceipt(receipt.id, receipt.bar_id, receipt.amount, booked=False)
+    known = receipts.KnownReceipt(receipt.id, ours=True, amount=receipt.amount, booked=False)
     await attach(db, rt, at, known, by)
     await audit(
         db, rt.clock, by, "receipt.matched", "receipt", receipt.id, bar_id=bar_id, reason=reason,

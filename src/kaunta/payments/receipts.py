@@ -110,7 +110,7 @@ async def prepare(rt: Runtime, sighting: Sighting) -> Plan:
 async def was_believed(db: Connection, sighting: Sighting) -> bool:
     """Somebody was credited for this very code: it is tied to that, and not to what it fits besides."""
     code = sighting.receipt.upper()
-    return await receipts.believed(db, sighting.environment, sighting.bar_id, code) is not None
+    return await receipts.believed(db, sighting.environment, sighting.shortcode, code) is not None
 
 
 async def by_reference(db: Connection, sighting: Sighting) -> Candidate | None:
@@ -143,7 +143,7 @@ async def place(db: Connection, rt: Runtime, plan: Plan, sighting: Sighting) -> 
         return await to_payment(db, rt, plan.key, plan.candidate, sighting)
     number = tab_number(sighting.reference)
     tab_id = await sightings.tab_by_number(db, sighting.bar_id, number) if number is not None else None
-    believed = await receipts.believed(db, sighting.environment, sighting.bar_id, sighting.receipt.upper())
+    believed = await receipts.believed(db, sighting.environment, sighting.shortcode, sighting.receipt.upper())
     if believed is not None:
         tab_id = believed.tab_id
     tab = await tab_queries.lock_tab(db, tab_id) if tab_id is not None else None
@@ -169,12 +169,10 @@ async def may_take(db: Connection, plan: Plan, present: SeenReceipt | None) -> b
     """A reference is proof. A fit is not enough for a receipt that has its place, nor for a payment that has one."""
     if plan.candidate is None or not plan.fits:
         return plan.candidate is not None
-    if present is not None and (present.ledger_id is not None or present.set_aside):
-        return False
-    if present is not None and present.bar_id != plan.candidate.bar_id:
-        # Bars may share a shortcode; what stands in one's books fits no payment of another's.
-        return False
     await tab_queries.lock_tab(db, plan.candidate.tab_id)
+    held = await sightings.hold(db, present.id) if present is not None else None
+    if held is not None and (held.ledger_id is not None or held.set_aside):
+        return False
     return await sightings.still_receiptless(db, plan.candidate.id)
 
 

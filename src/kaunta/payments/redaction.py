@@ -28,7 +28,7 @@ HARMLESS = re.compile(
     rf"{UUID_SHAPE}|20[2-9]\d(0[1-9]|1[0-2])[0-3]\d[0-2]\d[0-5]\d[0-5]\d|\d{{5}}-\d{{8}}-\d", re.ASCII
 )
 #: Nine digits or more, however they are spaced: a phone, an account, an id that holds one.
-LONG_NUMBER = re.compile(r"\d(?:[\s\-.,()/_*]{0,3}\d){8,}")
+LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){8,}")
 #: A key, a token, a passkey: a long word with a digit in it, or one that no language has.
 TOKEN = re.compile(r"(?=[A-Za-z+/=_\-.~]*\d)[A-Za-z0-9+/=_\-.~]{16,}|[A-Za-z0-9+/=_\-.~]{40,}")
 

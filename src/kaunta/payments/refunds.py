@@ -216,6 +216,15 @@ async def lock_refund(db: Connection, refund_id: UUID) -> Refund:
             return refund
 
 
+async def moved(db: Connection, rt: Runtime, refund: Refund) -> bool:
+    """Of bars that share a shortcode one asked for a refund of a receipt that was then proven for another's guest: it
+    is not the one's to give back, and ends here. True where that is so; the refund is locked."""
+    if await queries.bar_of_receipt(db, refund.id) in (None, refund.bar_id):
+        return False
+    await settle(db, rt, refund, State.WITHDRAWN, "kaunta", "the receipt was proven to be another bar's")
+    return True
+
+
 async def settle(
     db: Connection, rt: Runtime, refund: Refund, state: State, actor: str, reason: str, *, code: str | None = None
 ) -> tuple[str, ...]:
@@ -244,6 +253,8 @@ async def approve(rt: Runtime, refund_id: UUID, *, by: str) -> Refund:
             raise RefundState
         if refund.requested_by == by:
             raise SecondPersonNeeded
+        if await moved(db, rt, refund):
+            return await held_refund(db, refund_id)
         await queries.approve(db, refund_id, by, rt.clock.now())
         await queries.append_event(
             db, rt.clock.now(), refund.bar_id, refund_id, "approved", refund.state, State.REQUESTED, by, None, {}

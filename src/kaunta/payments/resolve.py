@@ -107,7 +107,7 @@ async def proven_code(
     if resolution.receipt is None:
         return None
     known = await receipts.proven(db, place.id, resolution.receipt)
-    if known is not None and (known.booked or known.bar_id != place.bar_id):
+    if known is not None and (known.booked or not known.ours):
         raise ReceiptUsed
     if known is None and await receipts.claimed_elsewhere(db, place.bar_id, place.id, resolution.receipt):
         raise ReceiptUsed

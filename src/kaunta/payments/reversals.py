@@ -23,7 +23,7 @@ from kaunta.payments.queries import initiators as requests
 from kaunta.payments.queries import refunds as queries
 from kaunta.payments.queries.refunds import Refund
 from kaunta.payments.refund_states import Decision, Event, NeverSent, Odd, Same, State, Step, Unclear, decide
-from kaunta.payments.refunds import lock_refund, settle
+from kaunta.payments.refunds import lock_refund, moved, settle
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +70,8 @@ async def intend(rt: Runtime, refund_id: UUID) -> tuple[asking.Prepared, Refund]
     async with transaction(rt.db) as db:
         refund = await lock_refund(db, refund_id)
         if refund.state != State.REQUESTED or refund.method != "reversal" or not refund.ready:
+            return None
+        if await moved(db, rt, refund):
             return None
         call = await asking.prepare(
             db, rt, refund.bar_id, refund.environment, "reversal", by=refund.requested_by, refund_id=refund_id

@@ -14,6 +14,7 @@ from kaunta.core.queries import OpenProblem
 from kaunta.core.web import runtime
 from kaunta.payments.views import NEWEST
 from kaunta.staff.actors import names
+from kaunta.staff.attention import may_see
 from kaunta.staff.history import place_of, place_text
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Posted
@@ -73,8 +74,8 @@ async def show_alerts(request: Request, seat: AtCounter) -> Response:
         seat,
         version=(waiting, over),
         live=not before,
-        waiting=[line_of(one, seat.bar_id) for one in waiting],
-        over=[line_of(one, seat.bar_id) for one in over[:MOST_CLOSED]],
+        waiting=[line_of(one, seat.bar_id) for one in waiting if may_see(seat, one.kind)],
+        over=[line_of(one, seat.bar_id) for one in over[:MOST_CLOSED] if may_see(seat, one.kind)],
         older=f"?before={place_text((last.closed_at, last.id))}" if last and last.closed_at else None,
         first_page=not before,
         now=rt.clock.now(),
@@ -87,7 +88,10 @@ async def show_alerts(request: Request, seat: AtCounter) -> Response:
 async def take_up(request: Request, alert_id: str, post: Posted) -> Response:
     """Somebody has seen it and is at it."""
     id_ = uuid_of(alert_id)
-    if id_ is None:
+    rt = runtime(request)
+    async with rt.db.acquire() as db:
+        waiting = await queries.open_alerts(db, post.seat.bar_id, MOST_OPEN)
+    if id_ is None or not any(one.id == id_ and may_see(post.seat, one.kind) for one in waiting):
         raise AlertNotFound
-    await acknowledge(runtime(request), post.seat.bar_id, id_, by=f"staff:{post.seat.account_id}")
+    await acknowledge(rt, post.seat.bar_id, id_, by=f"staff:{post.seat.account_id}")
     return RedirectResponse("/staff/alerts", 303)

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from kaunta.access.roles import May
 from kaunta.core.errors import BadRequest
 from kaunta.core.web import runtime
-from kaunta.payments.attention import NothingToEnd, Topic, Waiting, end, waiting
+from kaunta.payments.attention import ENDS_BY_WORD, MONEY_OUT, TOPIC_OF, NothingToEnd, Topic, Waiting, end, waiting
 from kaunta.staff.lines import Line, Lists, age, asked_for_lines, difference, macro, packed, tag_of
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Posted, Seat
@@ -35,8 +35,14 @@ class Action:
     code: str | None = None
 
 
-def may_see(seat: Seat, one: Waiting) -> bool:
-    return seat.may(SEEN_BY.get(one.topic, May.SERVE))
+def may_see(seat: Seat, kind: str) -> bool:
+    """Whether a matter of this kind is one for the person."""
+    return seat.may(SEEN_BY.get(TOPIC_OF.get(kind, Topic.SERVICE), May.SERVE))
+
+
+def may_end(seat: Seat, kind: str) -> bool:
+    """Whether the person's word is enough for a matter of this kind; of money that went out, a manager's."""
+    return seat.may(May.REFUND if kind in MONEY_OUT else May.RESOLVE) and may_see(seat, kind)
 
 
 def id_of(one: Waiting) -> str:
@@ -91,11 +97,11 @@ def tab_page(one: Waiting) -> str | None:
 async def shown_to(request: Request, seat: Seat) -> Lists:
     """The queue as this person sees it."""
     rt = runtime(request)
-    found = [one for one in await waiting(rt, seat.bar_id) if may_see(seat, one)]
-    matter, ends, lines = macro("matter"), seat.may(May.RESOLVE), []
+    found = [one for one in await waiting(rt, seat.bar_id) if may_see(seat, one.row.kind)]
+    matter, lines = macro("matter"), []
     for one in found:
         detail = told(one)
-        does, csrf = action(seat, one), seat.session.csrf if ends and one.ends_by_word else ""
+        does, csrf = action(seat, one), seat.session.csrf if one.ends_by_word and may_end(seat, one.row.kind) else ""
         tag, id_ = tag_of(one, detail, does, bool(csrf)), id_of(one)
         html = matter(one, id_, words_of(one), detail, tag, age(rt.clock.elapsed(one.row.at)), does, csrf)
         lines.append(Line(id_, tag, "open", "", html))
@@ -131,5 +137,6 @@ async def seen_to(request: Request, problem_id: str, post: Posted) -> Response:
     why = post.text("why")
     if not why.strip():
         raise BadRequest("Say in a few words what you did about it.")
-    await end(runtime(request), post.seat.bar_id, id_, why, by=f"staff:{post.seat.account_id}")
+    kinds = [kind for kind in ENDS_BY_WORD if may_end(post.seat, kind)]
+    await end(runtime(request), post.seat.bar_id, id_, why, kinds, by=f"staff:{post.seat.account_id}")
     return RedirectResponse("/staff", 303)

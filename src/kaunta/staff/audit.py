@@ -70,7 +70,10 @@ async def read_wish(request: Request, seat: Seat, asked: QueryParams) -> Wanted:
 
 def day_of(texts: dict[str, str], name: str) -> date | None:
     try:
-        return date.fromisoformat(texts[name]) if texts[name] else None
+        day = date.fromisoformat(texts[name]) if texts[name] else None
+        if day is not None and not 2000 <= day.year <= 2100:
+            raise ValueError
+        return day
     except ValueError:
         raise BadRequest(f"{name}: write a day as 2026-11-21.") from None
 

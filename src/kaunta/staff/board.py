@@ -83,7 +83,7 @@ async def shown_to(request: Request, seat: Seat) -> Lists:
         state.boards = Together[Common]()
     boards: Together[Common] = state.boards
     lists, matters = await boards.ask(seat.bar_id, lambda: common(rt, seat.bar_id))
-    return Lists(lists, [id_of(one) for one in matters if may_see(seat, one)])
+    return Lists(lists, [id_of(one) for one in matters if may_see(seat, one.row.kind)])
 
 
 async def board_page(request: Request, seat: Seat, error: KauntaError | None = None) -> Response:

@@ -55,7 +55,10 @@ def read_filter(asked: QueryParams) -> Filter:
 
     def day(name: str) -> date | None:
         try:
-            return date.fromisoformat(value(name)) if value(name) else None
+            written = date.fromisoformat(value(name)) if value(name) else None
+            if written is not None and not 2000 <= written.year <= 2100:
+                raise ValueError
+            return written
         except ValueError:
             raise BadRequest(f"{name}: write a day as 2026-11-21.") from None
 

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from kaunta.access.roles import May
+from kaunta.access.sessions import require_proof
 from kaunta.bars.queries import switch
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.payments import matching
 from kaunta.payments.checking import CodeAnswer, Standing, check_code
+from kaunta.payments.desk import standing
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.matching import Ground, ReceiptNotFound
 from kaunta.payments.queries import sightings
@@ -200,6 +202,12 @@ async def take_back(request: Request, name: str, post: Posted) -> Response:
     post.seat.require(May.MATCH)
     receipt = await receipt_at(request, post.seat, name)
     by = f"staff:{post.seat.account_id}"
+    if receipt.transaction_id is not None:
+        now = await standing(runtime(request), receipt.transaction_id)
+        if now.needs_second(post.seat.bar.role, receipt.amount):
+            # What two people may have decided one alone does not undo.
+            post.seat.require(May.APPROVE)
+            require_proof(runtime(request), post.seat.session)
     try:
         await matching.take_back(runtime(request), post.seat.bar_id, receipt.id, by=by, reason=post.text("reason"))
     except KauntaError as error:

@@ -68,9 +68,9 @@ async def replace_token(db: Connection, old_hash: bytes, new_hash: bytes, csrf: 
     )  # fmt: skip
 
 
-async def choose_bar(db: Connection, token_hash: bytes, bar_id: UUID) -> None:
-    """Which of their bars a session looks at."""
-    await db.execute("update staff_sessions set bar_id = $2 where token_hash = $1", token_hash, bar_id)
+async def choose_bar(db: Connection, token_hash: bytes, bar_id: UUID, csrf: str) -> None:
+    """Which of their bars a session looks at. A form that shows another bar is worth nothing from now on."""
+    await db.execute("update staff_sessions set bar_id = $2, csrf = $3 where token_hash = $1", token_hash, bar_id, csrf)
 
 
 async def delete_session(db: Connection, token_hash: bytes) -> None:

@@ -81,11 +81,14 @@ async def open_about(db: Connection, transaction_id: UUID, at: datetime) -> Prop
 
 
 async def decide(db: Connection, id_: UUID, state: str, by: str, at: datetime) -> bool:
-    """Close an open proposal; False where it was decided already, or has expired and is to be approved."""
+    """Close an open proposal; False where it was decided already, or is to be approved and has expired, or the payment
+    has ended since: what was proposed did not know of that."""
     row = await db.fetchrow(
         """
-        update resolution_proposals set state = $2, decided_by = $3, decided_at = $4
-        where id = $1 and state = 'open' and ($2 <> 'approved' or expires_at > $4) returning id
+        update resolution_proposals r set state = $2, decided_by = $3, decided_at = $4
+        where id = $1 and state = 'open' and ($2 <> 'approved' or (expires_at > $4 and not exists (
+            select from mpesa_transactions t where t.id = r.transaction_id and t.settled_at >= r.created_at)))
+        returning id
         """,
         id_, state, by, at,
     )  # fmt: skip

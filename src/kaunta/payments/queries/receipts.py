@@ -98,10 +98,11 @@ async def book(db: Connection, receipt_id: UUID, transaction_id: UUID, ledger_id
 
 @dataclass(frozen=True, slots=True)
 class KnownReceipt:
-    """A proven receipt somebody names. `booked`: it credits a tab already."""
+    """A proven receipt somebody names. `ours`: money of the payment's shortcode, whichever of the bars that share it
+    saw it first. `booked`: it credits a tab already."""
 
     id: UUID
-    bar_id: UUID
+    ours: bool
     amount: int
     booked: bool
 
@@ -110,10 +111,10 @@ async def proven(db: Connection, transaction_id: UUID, receipt: str) -> KnownRec
     """A receipt proven in the payment's environment, locked against being booked meanwhile."""
     row = await db.fetchrow(
         """
-        select r.id, r.bar_id, r.amount, r.ledger_id is not null as booked
-        from mpesa_receipts r
-        where r.receipt = $2 and r.environment = (select environment from mpesa_transactions where id = $1)
-        for no key update of r
+        select r.id, r.bar_id = t.bar_id or r.business_shortcode = t.business_shortcode as ours, r.amount,
+               r.ledger_id is not null as booked
+        from mpesa_transactions t join mpesa_receipts r on r.environment = t.environment and r.receipt = $2
+        where t.id = $1 for no key update of r
         """,
         transaction_id, receipt,
     )  # fmt: skip
@@ -232,18 +233,20 @@ class Believed:
     amount: int
 
 
-async def believed(db: Connection, environment: str, bar_id: UUID, receipt: str) -> Believed | None:
-    """Whom this code was believed for at a bar, where its credit stands and no receipt has come to it."""
+async def believed(db: Connection, environment: str, shortcode: str, receipt: str) -> Believed | None:
+    """Whom this code was believed for at a bar of this shortcode, where its credit stands and no receipt has come to
+    it."""
     rows = await db.fetch(
         """
         select c.transaction_id, c.tab_id, c.ledger_id, p.amount
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
-        where c.receipt = $3 and c.bar_id = $2 and c.status = 'matched' and p.environment = $1 and p.receipt is null
-          and c.transaction_id is not null and c.claimed_by <> 'fit'
+        join mpesa_transactions t on t.id = c.transaction_id
+        where c.receipt = $3 and t.business_shortcode = $2 and c.status = 'matched' and p.environment = $1
+          and p.receipt is null and c.claimed_by <> 'fit'
           and not exists (select from mpesa_receipts r where r.ledger_id = p.id)
           and not exists (select from tab_payments x where x.corrects = p.id and x.kind = 'reversal') limit 2
         """,
-        environment, bar_id, receipt,
+        environment, shortcode, receipt,
     )  # fmt: skip
     return Believed(**rows[0]) if len(rows) == 1 else None
 

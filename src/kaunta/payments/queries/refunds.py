@@ -49,6 +49,14 @@ REFUND = """
 """
 
 
+async def bar_of_receipt(db: Connection, refund_id: UUID) -> UUID | None:
+    """Whose receipt a refund is of, now; None where it is of none."""
+    bar_id: UUID | None = await db.fetchval(
+        "select r.bar_id from mpesa_refunds f join mpesa_receipts r on r.id = f.receipt_id where f.id = $1", refund_id
+    )
+    return bar_id
+
+
 async def refund(db: Connection, refund_id: UUID) -> Refund | None:
     """A refund."""
     row = await db.fetchrow(f"{REFUND} where f.id = $1", refund_id)

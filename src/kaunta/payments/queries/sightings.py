@@ -52,17 +52,19 @@ async def receiptless_fits(
     return [Candidate(**row) for row in rows]
 
 
-async def still_receiptless(db: Connection, transaction_id: UUID) -> bool:
-    """Asked again under the tab's lock: another receipt may have been quicker."""
+async def still_receiptless(db: Connection, transaction_id: UUID, *, by_word: bool = False) -> bool:
+    """Asked again under the tab's lock: another receipt may have been quicker. `by_word`: a person ties them, who may
+    know that money of the credit went back; it follows the receipt then."""
     found: bool = await db.fetchval(
         """
         select exists (select from mpesa_transactions t where t.id = $1 and t.status = 'completed' and t.receipt is null
                        and not exists (select from mpesa_receipts r where r.transaction_id = t.id)
                        and not exists (select from tab_payments p join tab_payments x on x.corrects = p.id
-                                       where p.transaction_id = t.id and x.kind in ('reversal', 'refund')))
+                                       where p.transaction_id = t.id
+                                         and (x.kind = 'reversal' or (x.kind = 'refund' and not $2))))
         """,
-        transaction_id,
-    )
+        transaction_id, by_word,
+    )  # fmt: skip
     return found
 
 
