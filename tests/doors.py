@@ -45,6 +45,7 @@ INITIATOR: dict[str, str | bool] = {
 
 #: M-Pesa's settings at the counter name nothing: they are those of the bar one sits at.
 MPESA = "/staff/settings/mpesa"
+TILL = {"environment": "sandbox", "unheard": "Completed"}
 MPESA_SETTINGS = (
     Try(f"GET {MPESA}", MPESA, own=True),
     Try(f"POST {MPESA}/switch", f"{MPESA}/switch", {"mpesa": "off"}, own=True),
@@ -57,6 +58,10 @@ MPESA_SETTINGS = (
     Try(f"POST {MPESA}/connection", f"{MPESA}/connection", {"environment": "sandbox"}, own=True),
     Try(f"GET {MPESA}/payment", f"{MPESA}/payment", own=True),
     Try(f"POST {MPESA}/payment", f"{MPESA}/payment", {"environment": "sandbox", "outcome": "paid"}, own=True),
+    Try(f"GET {MPESA}/till", f"{MPESA}/till", own=True),
+    Try(f"POST {MPESA}/till/register", f"{MPESA}/till/register", TILL, own=True),
+    Try(f"POST {MPESA}/till/rule", f"{MPESA}/till/rule", TILL | {"rule": "all"}, own=True),
+    Try(f"POST {MPESA}/till/list", f"{MPESA}/till/list", TILL | {"stop": "yes"}, own=True),
     Try(f"GET {MPESA}/environment", f"{MPESA}/environment", own=True),
     Try(f"POST {MPESA}/environment", f"{MPESA}/environment", {"to": "production", "reason": "mine"}, own=True),
     Try(f"GET {MPESA}/readiness", f"{MPESA}/readiness", own=True),

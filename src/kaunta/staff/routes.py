@@ -26,6 +26,7 @@ from kaunta.staff import (
     settings_mpesa_environment,
     settings_mpesa_readiness,
     settings_mpesa_tests,
+    settings_mpesa_till,
     settings_tables,
     shift,
     sign_in,
@@ -48,6 +49,7 @@ for door in (
     settings_mpesa,
     settings_mpesa_credentials,
     settings_mpesa_tests,
+    settings_mpesa_till,
     settings_mpesa_environment,
     settings_mpesa_readiness,
 ):

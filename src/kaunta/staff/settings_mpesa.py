@@ -30,6 +30,7 @@ PAGES = (
     ("Production keys", f"{PATH}/credentials/production", May.CREDENTIALS),
     ("Test connection", f"{PATH}/connection", May.CREDENTIALS),
     ("Test payment", f"{PATH}/payment", May.CREDENTIALS),
+    ("By hand", f"{PATH}/till", May.CREDENTIALS),
     ("Environment", f"{PATH}/environment", May.CREDENTIALS),
     ("Checklist", f"{PATH}/readiness", May.SWITCH),
 )

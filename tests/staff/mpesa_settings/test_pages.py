@@ -11,18 +11,24 @@ from tests.support.bars import SeededBar
 from tests.support.switch import Plot, State
 
 FOR_MANAGERS = ("", "readiness")
-FOR_OWNERS = ("credentials/sandbox", "credentials/production", "connection", "payment", "environment")
+FOR_OWNERS = ("credentials/sandbox", "credentials/production", "connection", "payment", "till", "environment")
 OWNERS_FORMS: tuple[tuple[str, dict[str, str]], ...] = (
     ("credentials/sandbox", {"business_shortcode": "174379", "passkey": NEW["passkey"]}),
     ("initiator/sandbox", {"initiator_name": "api", "initiator_password": INITIATOR_PASSWORD}),
     ("initiator/sandbox/forget", {}),
     ("connection", {"environment": "sandbox"}),
     ("payment", {"environment": "sandbox", "outcome": "paid"}),
+    ("till/register", {"environment": "sandbox", "unheard": "Completed"}),
+    ("till/rule", {"environment": "sandbox", "rule": "all"}),
+    ("till/list", {"environment": "sandbox", "stop": "yes"}),
     ("environment", {"to": "production", "confirm": "600000", "reason": "we open"}),
     ("readiness/privacy", {"note": "it hangs at the door", "stands": "yes"}),
 )
 #: What changes money's way asks for a recent proof; reading and trying does not.
-PROVED = ("credentials/sandbox", "initiator/sandbox", "initiator/sandbox/forget", "environment")
+PROVED = (
+    "credentials/sandbox", "initiator/sandbox", "initiator/sandbox/forget", "till/register", "till/rule", "till/list",
+    "environment",
+)  # fmt: skip
 
 
 @pytest.mark.failure(87, 88)
@@ -54,7 +60,7 @@ async def test_an_environment_that_does_not_exist_has_no_page(owner: Desk) -> No
 async def test_an_old_proof_is_asked_for_again_and_changes_nothing(owner: Desk, plot: Plot, clock: ManualClock) -> None:
     clock.advance(PROVED_SECONDS + 1)
     before = await plot.snapshot()
-    for page in ("credentials/sandbox", "credentials/production", "environment"):
+    for page in ("credentials/sandbox", "credentials/production", "till", "environment"):
         assert (await owner.see(page)).path == "/staff/prove"
     for page, form in OWNERS_FORMS:
         if page in PROVED:
