@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from kaunta.core.clock import EAT, Clock
 
@@ -23,7 +23,9 @@ FIGURE = "proof"
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 # What decides whether a change is taken decides alike each time; the proofs and the soak look where nobody looked.
 settings.register_profile("test", max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=QUIET)
-settings.register_profile("all", max_examples=EXAMPLES, deadline=None, suppress_health_check=QUIET)
+# Where a seeded bug is to turn a property red, the first failing example is as good as the smallest.
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+settings.register_profile("all", max_examples=EXAMPLES, phases=UNSHRUNK, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("prove", max_examples=EXAMPLES_PROVED, deadline=None, suppress_health_check=QUIET)
 
 Proof = Callable[[str, object], None]
