@@ -7,10 +7,11 @@ import pytest
 import pytest_asyncio
 
 from kaunta.core.secret import Secret
-from kaunta.payments import matching, pull
+from kaunta.payments import matching, pull, refunds, reversals
 from kaunta.payments.checking import check_code
 from kaunta.payments.initiators import set_initiator
 from kaunta.payments.receipts import look_again
+from kaunta.payments.refunds import RefundWanted
 from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.pushes import Kind
 from kaunta.simulator.scenarios import Callback
@@ -127,3 +128,21 @@ async def test_a_receipt_that_waits_at_another_bar_is_still_that_of_the_payment_
     row = books.row_of(taken.receipt)
     assert row is not None
     assert (row.transaction_id, books.receipts[taken.receipt].bar_id) == (payment, house.bars[0].id)
+
+
+async def test_a_refund_of_what_was_then_proven_for_another_bars_guest_is_not_sent(acting: Found) -> None:
+    """Two bars share a shortcode; the one asks for the money back of what the other's callback then proves."""
+    house = acting.house
+    bar, daraja = house.bars[0], house.pushes.daraja
+    await acting.pay(1, 1, 300, replace(CATALOGUE["paid"], callbacks=(Callback(after=25),), confirms_after=None))
+    await acting.passes(10)
+    (code,) = paid_in(house)
+    await check_code(house.rt, daraja, bar.id, code, by="staff:cashier")
+    books = await acting.passes(10)
+    wanted = RefundWanted(bar.id, 300, "nobody's here", "reversal", "click-0001", receipt_id=books.receipts[code].id)
+    refund = await refunds.request(house.rt, wanted, by="staff:manager")
+    await acting.passes(10)
+    await reversals.send(house.rt, daraja, refund.id)
+    await acting.passes(10)
+    (ended,) = await refunds.of_bar(house.rt, bar.id, refund.created_at)
+    assert (ended.state, house.simulator.ledger.reversed_amount(code)) == ("withdrawn", 0)

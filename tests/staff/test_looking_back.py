@@ -167,11 +167,13 @@ async def test_health_is_counted_from_what_was_written(
     assert "As a table" in page.text
     assert "<script" not in page.text
     assert len(counter.simulator.simulator.pushes) == asked
-    assert (await read("/staff/health?date=2026-13-01")).status == 400
+    for path in ("health?date=2026-13-01", "payments?last_day=9999-12-31"):
+        assert (await read(f"/staff/{path}")).status == 400, path
     elsewhere = await health(counter.rt, other_bar.id, "sandbox", found.day)
     assert (elsewhere.sums.started, elsewhere.reach, elsewhere.sums.success) == (0, [], None)
     await signed_in(other_bar.owner)
     assert "No payment has begun" in (await read("/staff/health")).text
+    assert (await read("/staff/audit?last_day=9999-12-31")).status == 400
 
 
 def test_charts_stay_on_their_canvas() -> None:

@@ -83,12 +83,15 @@ async def test_proven_money_of_the_same_amount_is_shown_and_ends_it(
     near, far = now - timedelta(hours=1), now - timedelta(hours=5)
     found = await sighted(counter.rt, Sighting(bar.id, "sandbox", "174379", "SKKNEAR001", 200, "c2b", near))
     await sighted(counter.rt, Sighting(bar.id, "sandbox", "174379", "SKKFAR0001", 200, "c2b", far))
-    await sighted(counter.rt, Sighting(bar.id, "sandbox", "174379", "SKKMORE001", 300, "c2b", near))
+    more = await sighted(counter.rt, Sighting(bar.id, "sandbox", "174379", "SKKMORE001", 300, "c2b", near))
     page = await counter.ask_first(id_)
     page = await counter.read(f"/staff/payments/{id_}/resolve")
     assert "SKKNEAR001" in page.text
     assert "SKKFAR0001" not in page.text
     assert "SKKMORE001" not in page.text
+    other = {"csrf": counter.csrf, "ended": f"receipt:{more.receipt_id}", "reason": "the guest showed it"}
+    assert (await counter.read(f"/staff/payments/{id_}/resolve", data=other)).status == 409
+    assert await status_of(counter.rt, id_) == "timeout"
     said = {"csrf": counter.csrf, "ended": f"receipt:{found.receipt_id}", "reason": "the guest showed it"}
     page = await counter.read(f"/staff/payments/{id_}/resolve", data=said)
     assert "SKKNEAR001" in page.text, page.text
@@ -247,3 +250,25 @@ async def test_who_may_open_the_steps_and_who_may_agree(
         agree = await counter.read(f"/staff/payments/{id_}/resolve/approve", data=form)
         seen[role] = (steps.status, agree.status)
     assert seen == {"waiter": (403, 403), "cashier": (200, 403), "manager": (200, 404), "owner": (200, 404)}
+
+
+async def test_what_two_people_decide_one_cashier_does_not_undo(
+    at_counter: At, signed_in: Enter, bar: SeededBar, colleagues: Colleagues
+) -> None:
+    counter = at_counter(await signed_in(bar.owner))
+    id_ = await counter.payment("ack_and_callback_lost", 720)
+    found = await sighted(
+        counter.rt, Sighting(bar.id, "sandbox", "174379", "SKKNEAR001", 200, "c2b", counter.rt.clock.now())
+    )
+    await counter.ask_first(id_)
+    said = {"csrf": counter.csrf, "ended": f"receipt:{found.receipt_id}", "reason": "the guest showed it"}
+    await counter.read(f"/staff/payments/{id_}/resolve", data=said)
+    await limits(counter.rt, bar, 100, 100)
+    cashier = at_counter(await signed_in(colleagues["cashier"]))
+    undo = {"csrf": cashier.csrf, "reason": "the wrong tab"}
+    at = f"/staff/receipts/{found.receipt_id}/take-back"
+    assert (await cashier.read(at, data=undo)).status == 403
+    manager = at_counter(await signed_in(colleagues["manager"]))
+    assert (await manager.read(at, data=undo | {"csrf": manager.csrf})).status == 200
+    credits = await counter.rt.db.fetchval("select sum(amount) from tab_payments where transaction_id = $1", id_)
+    assert credits == 0
