@@ -23,8 +23,8 @@ from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
 from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, silence, trial
 from kaunta.payments.initiate import KEY_SECONDS
+from kaunta.payments.looking_again import look_again
 from kaunta.payments.queries import limits
-from kaunta.payments.receipts import look_again
 from kaunta.statements.importing import forget_old
 from kaunta.statements.placing import place_due
 

@@ -10,7 +10,7 @@ from kaunta.core.runtime import Runtime
 from kaunta.payments import inbox, matching, pull, refunds, reversals, silence
 from kaunta.payments.checking import check_code
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
-from kaunta.payments.receipts import look_again
+from kaunta.payments.looking_again import look_again
 from kaunta.payments.reconcile import check_now
 from kaunta.payments.refunds import RefundWanted
 from kaunta.payments.resolve import Resolution, resolve

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from kaunta.core.errors import KauntaError
-from kaunta.payments import matching, pull, receipts, reversals
+from kaunta.payments import looking_again, matching, pull, reversals
 from kaunta.payments.checking import check_code
 from kaunta.simulator.statements import Layout
 from kaunta.statements import placing
@@ -103,7 +103,7 @@ class Desk(Till, Counter):
     def turn(self, name: str, limit: int) -> Callable[[], Awaitable[int]]:
         rt, daraja = self.house.rt, self.house.pushes.daraja
         mine: dict[str, Callable[[], Awaitable[int]]] = {
-            "receipts": lambda: receipts.look_again(rt, limit),
+            "receipts": lambda: looking_again.look_again(rt, limit),
             "refunds": lambda: reversals.work(rt, daraja, limit),
             "pulls": lambda: pull.work(rt, daraja, limit),
             "statements": lambda: placing.place_due(rt, None, limit),

@@ -5,7 +5,7 @@ know is the rest: Safaricom's own word that it was not paid, and a second charge
 statement is imported, and nothing is left that nobody could know (settling.py).
 """
 
-from kaunta.payments import inbox, pull, receipts, reversals, silence
+from kaunta.payments import inbox, looking_again, pull, reversals, silence
 from kaunta.simulator.pushes import Payment as Taken
 from kaunta.statements.placing import place_due
 
@@ -24,7 +24,7 @@ async def turns(house: House) -> int:
     """One turn of every loop of the worker; how much there was to do."""
     done = await inbox.import_spool(house.rt) + await inbox.work_off(house.rt)
     done += await silence.ask_about_due(house.rt, house.pushes.daraja) + await silence.time_out_silent(house.rt)
-    done += await receipts.look_again(house.rt) + await place_due(house.rt)
+    done += await looking_again.look_again(house.rt) + await place_due(house.rt)
     done += await reversals.work(house.rt, house.pushes.daraja) + await pull.work(house.rt, house.pushes.daraja)
     await house.quiet()
     return done

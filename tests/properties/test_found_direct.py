@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 
 from kaunta.core.secret import Secret
-from kaunta.payments import matching, pull, refunds, reversals
+from kaunta.payments import matching, pull, refund_views, refunds, reversals
 from kaunta.payments.checking import check_code
 from kaunta.payments.initiators import set_initiator
-from kaunta.payments.receipts import look_again
+from kaunta.payments.looking_again import look_again
 from kaunta.payments.refunds import RefundWanted
 from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.pushes import Kind
@@ -144,5 +144,5 @@ async def test_a_refund_of_what_was_then_proven_for_another_bars_guest_is_not_se
     await acting.passes(10)
     await reversals.send(house.rt, daraja, refund.id)
     await acting.passes(10)
-    (ended,) = await refunds.of_bar(house.rt, bar.id, refund.created_at)
+    (ended,) = await refund_views.of_bar(house.rt, bar.id, refund.created_at)
     assert (ended.state, house.simulator.ledger.reversed_amount(code)) == ("withdrawn", 0)

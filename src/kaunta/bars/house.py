@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from kaunta.bars import queries
+from kaunta.bars.queries import house as queries
+from kaunta.bars.queries import lock_bar
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, NotFound
@@ -97,7 +98,7 @@ async def change_front(
         raise HouseRefused("A bar needs a name.")
     wanted = Front(name, one_line(prompt_name, LONGEST_PROMPT_NAME, "The name in the prompt") or None, cash, card)
     async with transaction(rt.db) as db:
-        await queries.lock_bar(db, bar_id)
+        await lock_bar(db, bar_id)
         present = (await read(db, bar_id)).front
         if wanted != present:
             await queries.set_front(db, bar_id, wanted.name, wanted.prompt_name, wanted.cash, wanted.card)
@@ -125,7 +126,7 @@ async def change_limits(
         within(most, 1, rt.settings.max_amount, "The most of one M-Pesa payment") if capped else None,
     )
     async with transaction(rt.db) as db:
-        await queries.lock_bar(db, bar_id)
+        await lock_bar(db, bar_id)
         present = (await read(db, bar_id)).limits
         if wanted != present:
             await queries.set_limits(db, bar_id, wanted.resolve, wanted.resolve_alone, wanted.refund, wanted.most)

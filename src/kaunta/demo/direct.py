@@ -13,7 +13,7 @@ from kaunta.demo.browser import Browser, Stuck
 from kaunta.demo.cases import ORDERED, eventually
 from kaunta.demo.direct_bar import SHORTCODE, DirectBar
 from kaunta.demo.setup import Demo
-from kaunta.payments import refunds, views
+from kaunta.payments import refund_views, refunds, views
 from kaunta.payments.queries.sightings import SeenReceipt, channels_of, seen_by_code
 from kaunta.payments.refunds import RefundWanted
 from kaunta.payments.resolve import Resolution, resolve
@@ -149,7 +149,7 @@ async def refund(scene: Scene, phone: str) -> str:
     made = await refunds.request(scene.demo.rt, wanted, by="staff:demo")
 
     async def done() -> bool:
-        return any(each.state == "refunded" for each in await refunds.of_receipt(scene.demo.rt, receipt.id))
+        return any(each.state == "refunded" for each in await refund_views.of_receipt(scene.demo.rt, receipt.id))
 
     await eventually(done)
     went = scene.demo.simulator.simulator.ledger.reversed_amount(payment.receipt or "")

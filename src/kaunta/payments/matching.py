@@ -18,10 +18,11 @@ from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.payments import claims
 from kaunta.payments.errors import PaymentNotFound
+from kaunta.payments.looking_again import place_again
 from kaunta.payments.queries import matching as queries
 from kaunta.payments.queries import receipts, sightings, transactions
 from kaunta.payments.queries.sightings import SeenReceipt
-from kaunta.payments.receipts import place_again, to_tab
+from kaunta.payments.receipts import to_tab
 from kaunta.payments.resolve import Resolution, attach, resolve
 from kaunta.payments.states import Status
 from kaunta.tabs import queries as tab_queries

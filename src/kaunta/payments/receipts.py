@@ -26,8 +26,6 @@ from kaunta.tabs import settle as tab_settle
 
 #: How far a receiptless payment and a receipt may lie apart, seconds of policy (rulings 6).
 APART_SECONDS = 300.0
-#: Receipts that belong to nobody look again for a payment that has come without one, this long.
-LOOK_AGAIN_SECONDS = 48 * 3600.0
 #: A payment's reference, and a tab's number as the till page tells guests to type it.
 REFERENCE = re.compile(r"TB-?([2-9A-HJ-NP-TV-Z]{5,9})")
 TAB = re.compile(r"TAB-?([1-9][0-9]{0,8})")
@@ -288,36 +286,3 @@ async def to_tab(db: Connection, rt: Runtime, receipt: SeenReceipt, tab_id: UUID
         )
     elif not await transactions.contradicted_on_tab(db, tab_id):
         await tab_settle.close_if_settled(db, rt, tab_id)
-
-
-async def look_again(rt: Runtime, limit: int = 50) -> int:
-    """A worker's turn: receipts that belonged to nobody, where a payment without one has come since; how many found
-    their place."""
-    async with rt.db.acquire() as db:
-        waiting = await sightings.unplaced(db, rt.clock.before(LOOK_AGAIN_SECONDS), limit)
-    placed = 0
-    for receipt_id in waiting:
-        placed += await place_again(rt, receipt_id)
-    return placed
-
-
-async def place_again(rt: Runtime, receipt_id: UUID) -> bool:
-    """Try once more to place a receipt by what is known of it; True where it found its payment."""
-    async with rt.db.acquire() as db:
-        receipt = await sightings.seen(db, receipt_id)
-        if receipt is None or receipt.ledger_id is not None or receipt.set_aside:
-            return False
-        sighting = Sighting(
-            receipt.bar_id, receipt.environment, receipt.business_shortcode, receipt.receipt, receipt.amount,
-            receipt.first_channel, receipt.transacted_at, receipt.reference,
-        )  # fmt: skip
-    plan = await prepare(rt, sighting)
-    if plan.candidate is None:
-        return False
-    async with transaction(rt.db) as db:
-        present = await sightings.seen_by_code(db, sighting.environment, sighting.receipt)
-        if present is None or present.ledger_id is not None or not await may_take(db, plan, present):
-            return False
-        placed = await place(db, rt, plan, sighting)
-    rt.live.hint(*placed.topics)
-    return placed.placing is Placing.BOOKED

@@ -15,7 +15,7 @@ from kaunta.daraja.notices import ResultEnvelope
 from kaunta.daraja.wire import shillings
 from kaunta.payments import given_back
 from kaunta.payments.initiators import note_refused
-from kaunta.payments.queries import inbox, sightings
+from kaunta.payments.queries import inbox, refundable, sightings
 from kaunta.payments.queries import initiators as requests
 from kaunta.payments.queries import refunds as queries
 from kaunta.payments.queries.refunds import Refund
@@ -105,7 +105,7 @@ async def apply(db: Connection, rt: Runtime, refund: Refund, event: Event, code:
     """Write what an event means, unless the books have no room for it: then money went back twice, and a person must
     know before anything else."""
     if isinstance(event, Done) and refund.state == State.FAILED and refund.receipt_id is not None:
-        left = await queries.refundable_receipt(db, refund.receipt_id)
+        left = await refundable.refundable_receipt(db, refund.receipt_id)
         if left is not None and left.left < refund.amount:
             await tell(db, rt, refund, "given_back_too_much", "refunded after it had failed", Severity.CRITICAL)
             return (f"bar:{refund.bar_id}",)
@@ -189,7 +189,7 @@ async def taken_back(
     mine = [each for each in await queries.of_receipt(db, receipt.id) if each.amount == seen.amount]
     if code is None and any(each.state == State.REFUNDED for each in mine):
         return SeenAs.KNOWN, ()
-    left = await queries.refundable_receipt(db, receipt.id)
+    left = await refundable.refundable_receipt(db, receipt.id)
     told: tuple[str, ...] = (f"bar:{receipt.bar_id}",)
     if left is None or left.left < seen.amount:
         await open_problem(

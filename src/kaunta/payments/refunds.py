@@ -6,7 +6,6 @@ money has gone. The database counts too: it refuses what would exceed the receip
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -18,9 +17,10 @@ from kaunta.core.problems import Severity, close_problem, close_problems, open_p
 from kaunta.core.runtime import Runtime
 from kaunta.payments import given_back, initiators
 from kaunta.payments.claims import UNMATCHED
+from kaunta.payments.queries import refundable, sightings
 from kaunta.payments.queries import refunds as queries
-from kaunta.payments.queries import sightings
-from kaunta.payments.queries.refunds import Refund, Refundable, RefundEvent
+from kaunta.payments.queries.refundable import Refundable
+from kaunta.payments.queries.refunds import Refund
 from kaunta.payments.refund_states import State
 from kaunta.payments.resolve import RECEIPT
 from kaunta.tabs import queries as tab_queries
@@ -126,9 +126,9 @@ def check(wanted: RefundWanted) -> str | None:
 async def find(db: Connection, wanted: RefundWanted) -> Refundable:
     found = None
     if wanted.receipt_id is not None:
-        found = await queries.refundable_receipt(db, wanted.receipt_id)
+        found = await refundable.refundable_receipt(db, wanted.receipt_id)
     elif wanted.credit_id is not None:
-        found = await queries.refundable_credit(db, wanted.credit_id)
+        found = await refundable.refundable_credit(db, wanted.credit_id)
     if found is None or found.bar_id != wanted.bar_id:
         raise RefundNotFound("There is no such payment.")
     return found
@@ -140,9 +140,9 @@ async def lock(db: Connection, bar_id: UUID, at: Refundable) -> Refundable:
         await tab_queries.lock_tab(db, at.tab_id)
     if at.receipt_id is not None:
         await sightings.hold(db, at.receipt_id)
-        held = await queries.refundable_receipt(db, at.receipt_id)
+        held = await refundable.refundable_receipt(db, at.receipt_id)
     else:
-        held = await queries.refundable_credit(db, at.credit_id) if at.credit_id else None
+        held = await refundable.refundable_credit(db, at.credit_id) if at.credit_id else None
     if held is None or held.bar_id != bar_id or held.tab_id != at.tab_id:
         # It was matched or moved between our look and our lock: whoever asked should see that first.
         raise RefundState("This payment has just changed. Look at it again.")
@@ -239,7 +239,7 @@ async def settle(
     await close_problems(db, rt.clock, ["refund_unknown", "refund_waits"], refund.id, by=actor, reason=reason)
     told = await given_back.book(db, rt, refund, actor) if state is State.REFUNDED else ()
     if state is State.REFUNDED and refund.receipt_id is not None and refund.credit_id is None:
-        left = await queries.refundable_receipt(db, refund.receipt_id)
+        left = await refundable.refundable_receipt(db, refund.receipt_id)
         if left is not None and left.left == 0:
             await close_problem(db, rt.clock, UNMATCHED, refund.receipt_id, by=actor, reason="given back")
     return (f"bar:{refund.bar_id}", *told)
@@ -298,30 +298,3 @@ async def settle_by_hand(
         state = State.REFUNDED if refunded else State.FAILED
         told = await settle(db, rt, refund, state, by, reason, code=code if refunded else None)
     rt.live.hint(*told)
-
-
-async def of_receipt(rt: Runtime, receipt_id: UUID) -> list[Refund]:
-    """A receipt's refunds, oldest first."""
-    async with rt.db.acquire() as db:
-        return await queries.of_receipt(db, receipt_id)
-
-
-async def of_payment(rt: Runtime, transaction_id: UUID) -> list[Refundable]:
-    """What a payment was credited with and what is left of it, with the receipt where Safaricom has told one.
-
-    M-Pesa takes back what it is named by receipt, so that a credit without one is given back by hand or not yet.
-    """
-    async with rt.db.acquire() as db:
-        return await queries.refundable_of_payment(db, transaction_id)
-
-
-async def of_bar(rt: Runtime, bar_id: UUID, since: datetime) -> list[Refund]:
-    """A bar's refunds since a moment, newest first."""
-    async with rt.db.acquire() as db:
-        return await queries.of_bar(db, bar_id, since)
-
-
-async def timeline(rt: Runtime, refund_id: UUID) -> list[RefundEvent]:
-    """What happened to a refund, oldest first."""
-    async with rt.db.acquire() as db:
-        return await queries.events(db, refund_id)

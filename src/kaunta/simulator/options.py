@@ -71,6 +71,8 @@ class SimulatorOptions:
     initiators: tuple[Initiator, ...] = ()
     #: Whether the app is subscribed to Pull; Daraja's sandbox apps usually are not.
     pull_subscribed: bool = True
+    #: Rows of one answer of Pull; OffSetValue asks for those after it.
+    pull_page: int = 1_000
     #: What every customer has at first, shillings; None: enough for anything.
     subscriber_balance: int | None = None
     #: Shillings a customer may pay in a day.

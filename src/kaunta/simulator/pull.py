@@ -18,8 +18,6 @@ from kaunta.simulator.pushes import BUY_GOODS, Payment
 from kaunta.simulator.replies import REPLIES, Refused, as_json
 
 WINDOW = timedelta(hours=48)
-#: Rows of one answer; OffSetValue asks for those after it.
-PAGE = 1_000
 #: The portal's own sample writes the hour with one digit and the seconds with three.
 MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d{1,2}):(\d\d):(\d{2,3})")
 
@@ -55,7 +53,7 @@ def routes(gateway: Gateway) -> list[Route]:
         checks.need(start <= end, "EndDate")
         offset = checks.text(document, "OffSetValue")
         checks.need(offset.isdigit(), "OffSetValue")
-        rows = found(shortcode, start, end)[int(offset) : int(offset) + PAGE]
+        rows = found(shortcode, start, end)[int(offset) : int(offset) + simulator.options.pull_page]
         gateway.verdict(request, f"{len(rows)} payments", shortcode)
         return as_json(
             {

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from kaunta.access.roles import May
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
-from kaunta.payments import bundle, desk, refunds, views
+from kaunta.payments import bundle, desk, refund_views, views
 from kaunta.payments.errors import PaymentNotFound
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries import proposals
@@ -52,7 +52,7 @@ async def payment_page(request: Request, seat: Seat, p: PaymentView, error: Kaun
     async with rt.db.acquire() as db:
         name = await names(db, seat.bar_id)
         waits = await proposals.open_about(db, p.id, rt.clock.now())
-    credits = await refunds.of_payment(rt, p.id)
+    credits = await refund_views.of_payment(rt, p.id)
     return counter_page(
         request,
         "payment.html",

@@ -18,9 +18,9 @@ from kaunta.payments.desk import standing
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.matching import Ground, ReceiptNotFound
 from kaunta.payments.queries import sightings
-from kaunta.payments.queries.refunds import refundable_receipt
+from kaunta.payments.queries.refundable import refundable_receipt
 from kaunta.payments.queries.sightings import SeenReceipt
-from kaunta.payments.refunds import of_receipt
+from kaunta.payments.refund_views import of_receipt
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Post, Posted, Seat

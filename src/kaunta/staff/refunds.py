@@ -12,9 +12,10 @@ from kaunta.access.roles import May
 from kaunta.access.sessions import require_proof
 from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime
-from kaunta.payments import initiators, reversals
+from kaunta.payments import initiators, refund_views, reversals
 from kaunta.payments import refunds as use
 from kaunta.payments.initiate import Pushes
+from kaunta.payments.queries import refundable
 from kaunta.payments.queries import refunds as queries
 from kaunta.payments.queries.refunds import Refund
 from kaunta.payments.refunds import RefundNotFound, RefundWanted
@@ -45,7 +46,7 @@ async def show_refunds(request: Request, seat: AtCounter) -> Response:
     """The bar's refunds, newest first."""
     seat.require(May.REFUND)
     rt = runtime(request)
-    found = await use.of_bar(rt, seat.bar_id, rt.clock.before(SHOWN_SECONDS))
+    found = await refund_views.of_bar(rt, seat.bar_id, rt.clock.before(SHOWN_SECONDS))
     async with rt.db.acquire() as db:
         name = await names(db, seat.bar_id)
     return counter_page(
@@ -71,7 +72,7 @@ async def target_of_receipt(request: Request, seat: Seat, name: str) -> Target:
     """Raises `ReceiptNotFound`."""
     receipt = await receipt_at(request, seat, name)
     async with runtime(request).db.acquire() as db:
-        found = await queries.refundable_receipt(db, receipt.id)
+        found = await refundable.refundable_receipt(db, receipt.id)
     left = found.left if found else 0
     return Target(f"/staff/receipts/{receipt.id}", receipt.receipt, receipt.environment, left, receipt_id=receipt.id)
 
@@ -79,7 +80,7 @@ async def target_of_receipt(request: Request, seat: Seat, name: str) -> Target:
 async def target_of_payment(request: Request, seat: Seat, name: str) -> Target:
     """A payment's credit that has no receipt, else its last receipt. Raises `PaymentNotFound`, `RefundNotFound`."""
     payment = await payment_at(request, seat, name)
-    credits = await use.of_payment(runtime(request), payment.id)
+    credits = await refund_views.of_payment(runtime(request), payment.id)
     if not credits:
         raise RefundNotFound("Nothing was credited for this payment.")
     last = credits[-1]
@@ -194,7 +195,7 @@ async def refund_page(request: Request, seat: Seat, refund: Refund, error: Kaunt
     rt = runtime(request)
     async with rt.db.acquire() as db:
         name = await names(db, seat.bar_id)
-    timeline = await use.timeline(rt, refund.id)
+    timeline = await refund_views.timeline(rt, refund.id)
     own = refund.requested_by == f"staff:{seat.account_id}"
     return counter_page(
         request,

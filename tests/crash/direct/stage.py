@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from kaunta.core.secret import Secret
-from kaunta.payments import c2b_addresses, pull, refunds
+from kaunta.payments import c2b_addresses, pull, refund_views, refunds
 from kaunta.payments.initiators import set_initiator
 from kaunta.payments.queries.refunds import Refund
 from kaunta.payments.queries.sightings import SeenReceipt, seen_by_code
@@ -80,7 +80,7 @@ class DirectStage(Stage):
         return await refunds.request(self.rt, wanted, by="staff:manager")
 
     async def refunds_of(self, receipt: UUID) -> list[Refund]:
-        return await refunds.of_receipt(self.rt, receipt)
+        return await refund_views.of_receipt(self.rt, receipt)
 
     def lose(self, kind: str) -> None:
         """Safaricom's next message of a kind never arrives."""

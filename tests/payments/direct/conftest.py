@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from kaunta.core.secret import Secret
-from kaunta.payments import c2b_addresses, inbox, matching, pull, refunds, reversals
+from kaunta.payments import c2b_addresses, inbox, matching, pull, refund_views, refunds, reversals
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.initiators import set_initiator
 from kaunta.payments.queries.refunds import Refund
@@ -94,7 +94,7 @@ class DirectMoney:
     async def refund(self, refund: Refund) -> Refund:
         (found,) = [
             each
-            for each in await refunds.of_bar(self.evening.rt, refund.bar_id, self.evening.clock.before(86_400))
+            for each in await refund_views.of_bar(self.evening.rt, refund.bar_id, self.evening.clock.before(86_400))
             if each.id == refund.id
         ]
         return found

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from kaunta.core.errors import KauntaError
-from kaunta.payments import matching, refunds
+from kaunta.payments import matching, refund_views
 from kaunta.payments.refund_results import ReversalSeen, reversal_seen
 from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.typed_codes import claim_code
@@ -141,7 +141,7 @@ async def compared(night: Night) -> None:
         receipt = await night.money.receipt(payment.receipt)
         assert receipt is not None, "every receipt Safaricom issued is here"
         assert receipt.amount == payment.amount
-        given = [each for each in await refunds.of_receipt(rt, receipt.id) if each.state == "refunded"]
+        given = [each for each in await refund_views.of_receipt(rt, receipt.id) if each.state == "refunded"]
         ours, theirs = sum(each.amount for each in given), ledger.reversed_amount(payment.receipt)
         assert ours == theirs or str(receipt.id) in subjects, (payment.receipt, ours, theirs)
         assert ours <= receipt.amount

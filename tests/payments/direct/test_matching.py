@@ -8,8 +8,8 @@ import pytest
 from kaunta.daraja.requests import timestamp
 from kaunta.payments import matching
 from kaunta.payments.checking import Source, Standing, check_code
+from kaunta.payments.looking_again import look_again
 from kaunta.payments.matching import Ground, NotOnAClaim, ReceiptBooked, ReceiptGoesElsewhere
-from kaunta.payments.receipts import look_again
 from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.states import Status
 from kaunta.payments.typed_codes import claim_code

@@ -1,6 +1,6 @@
 """The list finds what no message told, and finds it once."""
 
-import pytest
+from dataclasses import replace
 
 from kaunta.payments import pull
 from kaunta.payments.states import Status
@@ -43,9 +43,7 @@ async def test_pulling_every_few_minutes_changes_nothing_more(subscribed: Direct
     assert await evening.rt.db.fetchval("select count(*) from mpesa_receipts") == 2
 
 
-async def test_a_shortcode_that_may_not_be_pulled_is_the_owners_matter(
-    subscribed: DirectMoney, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_shortcode_that_may_not_be_pulled_is_the_owners_matter(subscribed: DirectMoney) -> None:
     evening = subscribed.evening
     evening.simulator.simulator.merchants.pulling.clear()
     await evening.wait(300)
@@ -54,9 +52,10 @@ async def test_a_shortcode_that_may_not_be_pulled_is_the_owners_matter(
     assert error == "400.002.02"
 
 
-async def test_a_list_in_pages_is_read_to_its_end(subscribed: DirectMoney, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_in_pages_is_read_to_its_end(subscribed: DirectMoney) -> None:
     evening = subscribed.evening
-    monkeypatch.setattr("kaunta.simulator.pull.PAGE", 2)
+    safaricom = evening.simulator.simulator
+    safaricom.options = replace(safaricom.options, pull_page=2)
     for _ in range(5):
         await evening.simulator.simulator.pay_till("174379", "254700000050", 20)
         await evening.wait(2)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from kaunta.core.errors import BadRequest
-from kaunta.payments import matching, refund_states, refunds, reversals
+from kaunta.payments import matching, refund_states, refund_views, refunds, reversals
 from kaunta.payments.initiators import NoInitiator
 from kaunta.payments.refund_results import ReversalSeen, SeenAs, reversal_seen
 from kaunta.payments.refund_states import State
@@ -42,7 +42,7 @@ async def test_money_goes_back_and_the_books_follow(acting: DirectMoney, paid: s
     assert (done.state, done.code) == ("refunded", sent_back)
     assert (await acting.evening.tab()).paid == 300
     assert sorted(entry.kind for entry in (await acting.evening.tab()).entries) == ["payment", "refund"]
-    steps = [event.kind for event in await refunds.timeline(acting.evening.rt, refund.id)]
+    steps = [event.kind for event in await refund_views.timeline(acting.evening.rt, refund.id)]
     assert steps == ["requested", "sent", "refunded"]
 
 
