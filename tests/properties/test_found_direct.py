@@ -16,6 +16,7 @@ from kaunta.simulator.catalogue import CATALOGUE
 from kaunta.simulator.pushes import Kind
 from kaunta.simulator.scenarios import Callback
 from kaunta.simulator.statements import Layout
+from kaunta.statements.placing import place_due
 
 from .books import check
 from .direct_books import paid_in
@@ -70,7 +71,8 @@ async def test_a_list_that_names_the_payment_beats_the_match_of_a_code_that_was_
 
 
 async def test_a_reversal_that_the_other_bar_of_a_shortcode_sees_first_is_named_and_then_booked(acting: Found) -> None:
-    """The payment is its own bar's at once; of the money that went back a problem tells, until that bar imports too."""
+    """The payment is its own bar's at once; of the money that went back a problem tells that bar's people, until they
+    import too."""
     house = acting.house
     payment = await acting.pay(0, 0, 300, CALLED_OFF)
     await acting.passes(10)
@@ -79,11 +81,30 @@ async def test_a_reversal_that_the_other_bar_of_a_shortcode_sees_first_is_named_
     await import_statement(house, house.bars[1], Layout.ORG)
     books = await check(house, acting.expected)
     assert books.credited(payment) == 300
-    assert (f"sandbox:{code}", "reversal_without_receipt") in books.problems
+    assert books.named(books.receipts[code].id) == {"reversal_seen_elsewhere"}
     await import_statement(house, house.bars[0], Layout.ORG)
     books = await check(house, acting.expected)
     assert books.credited(payment) == 210
-    assert (str(books.receipts[code].id), "reversed_by_customer") in books.problems
+    assert books.named(books.receipts[code].id) == {"reversed_by_customer"}
+    await import_statement(house, house.bars[1], Layout.PORTAL)
+    assert (await check(house, acting.expected)).named(books.receipts[code].id) == {"reversed_by_customer"}
+
+
+async def test_a_reversal_read_before_its_payment_is_booked_when_the_payment_is_known(acting: Found) -> None:
+    """Today's statement is imported first, yesterday's, with the payment on it, later."""
+    house = acting.house
+    taken = await house.simulator.pay_till(SHORTCODE, PHONES[7], 300, "rent")
+    await acting.passes(86_400)
+    house.simulator.bank.give_back(taken.receipt, None, None, Kind.CUSTOMER_REVERSAL)
+    await import_statement(house, house.bars[0], Layout.ORG, seconds=3_600)
+    books = await check(house, acting.expected)
+    assert (f"sandbox:{taken.receipt}", "reversal_without_receipt") in books.problems
+    await import_statement(house, house.bars[0], Layout.ORG)
+    await place_due(house.rt)
+    books = await check(house, acting.expected)
+    assert [(each.receipt, each.amount, each.state) for each in books.refunds] == [(taken.receipt, 300, "refunded")]
+    assert "reversed_by_customer" in books.named(books.receipts[taken.receipt].id)
+    assert (f"sandbox:{taken.receipt}", "reversal_without_receipt") not in books.problems
 
 
 async def test_a_receipt_that_fits_another_bars_payment_is_that_bars(acting: Found) -> None:

@@ -42,8 +42,8 @@ TOPICS = {
     ),
     Topic.IRREGULAR: (
         "claim_disproved", "closed_tab", "duplicate", "given_back_too_much", "late", "no_receipt", "not_on_statement",
-        "overpaid", "receipt_amount_differs", "receipt_of_another", "reversal_without_receipt", "reversed_by_customer",
-        "underpaid",
+        "overpaid", "receipt_amount_differs", "receipt_of_another", "reversal_seen_elsewhere",
+        "reversal_without_receipt", "reversed_by_customer", "underpaid",
     ),
     Topic.UNMATCHED: ("receipt_unmatched", "receipt_not_whole", "statement_line_not_placed"),
     Topic.TYPED: ("receipt_claimed",),
@@ -59,12 +59,13 @@ ENDS_BY_WORD = frozenset({
     "c2b_malformed", "c2b_shortcode_differs", "callback_ids_differ", "callback_malformed", "claim_disproved",
     "closed_tab", "contradicted", "duplicate", "given_back_too_much", "late", "not_on_statement", "overpaid",
     "push_refused", "receipt_amount_differs", "receipt_claimed", "receipt_not_whole", "receipt_of_another",
-    "refund_failed", "result_forged", "reversal_without_receipt", "reversed_by_customer", "statement_line_not_placed",
-    "underpaid",
+    "refund_failed", "result_forged", "reversal_seen_elsewhere", "reversal_without_receipt", "reversed_by_customer",
+    "statement_line_not_placed", "underpaid",
 })  # fmt: skip
 #: Of these, what is about money that went out, or should.
 MONEY_OUT = frozenset({
-    "duplicate", "given_back_too_much", "overpaid", "refund_failed", "reversal_without_receipt", "reversed_by_customer",
+    "duplicate", "given_back_too_much", "overpaid", "refund_failed", "reversal_seen_elsewhere",
+    "reversal_without_receipt", "reversed_by_customer",
 })  # fmt: skip
 GRAVITY = {"critical": 0, "error": 1, "warning": 2, "info": 3}
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from kaunta.core.db import Connection, transaction
-from kaunta.core.problems import Severity, open_problem
+from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.callbacks import receipt_of
 from kaunta.daraja.notices import ResultEnvelope
@@ -121,11 +121,16 @@ class ReversalSeen:
 
     bar_id: UUID
     environment: str
+    shortcode: str
     receipt: str
     amount: int
     code: str | None
     at: datetime | None
     channel: str = "statement"
+
+
+#: Of money that went back: the payment is nobody's here; or it is another bar's of the same shortcode.
+WITHOUT_RECEIPT, SEEN_ELSEWHERE = "reversal_without_receipt", "reversal_seen_elsewhere"
 
 
 class SeenAs(StrEnum):
@@ -144,13 +149,8 @@ async def reversal_seen(rt: Runtime, seen: ReversalSeen) -> SeenAs:
         receipt = await sightings.seen_by_code(db, seen.environment, seen.receipt.upper())
         ours = await queries.open_reversal(db, receipt.id, seen.amount) if receipt else None
     if receipt is None or receipt.bar_id != seen.bar_id:
-        async with transaction(rt.db) as db:
-            await open_problem(
-                db, rt.clock, "reversal_without_receipt", f"{seen.environment}:{seen.receipt.upper()}",
-                bar_id=seen.bar_id, severity=Severity.ERROR, receipt=seen.receipt, amount=seen.amount,
-            )  # fmt: skip
-        return SeenAs.STRANGE
-    if ours is not None and await settled_by_list(rt, ours, code, seen.channel):
+        return await not_our_receipts(rt, receipt, seen, code)
+    if ours is not None and await settled_by_list(rt, ours, receipt.id, seen, code):
         return SeenAs.OURS
     async with transaction(rt.db) as db:
         if receipt.tab_id is not None:
@@ -159,11 +159,50 @@ async def reversal_seen(rt: Runtime, seen: ReversalSeen) -> SeenAs:
         if held is None or held.tab_id != receipt.tab_id:
             raise RuntimeError("a receipt moved while a reversal of it was being booked")
         outcome, told = await taken_back(db, rt, held, seen, code)
+        await no_longer_strange(db, rt, receipt.id, seen)
     rt.live.hint(*told)
     return outcome
 
 
-async def settled_by_list(rt: Runtime, refund_id: UUID, code: str | None, channel: str) -> bool:
+async def not_our_receipts(
+    rt: Runtime, receipt: sightings.SeenReceipt | None, seen: ReversalSeen, code: str | None
+) -> SeenAs:
+    """Money went back of a payment that this bar does not have: of one that nobody has, or of a bar's that shares the
+    shortcode. That bar's books follow its own list only; until then its people know where to look."""
+    async with transaction(rt.db) as db:
+        if receipt is None or receipt.business_shortcode != seen.shortcode:
+            await open_problem(
+                db, rt.clock, WITHOUT_RECEIPT, f"{seen.environment}:{seen.receipt.upper()}",
+                bar_id=seen.bar_id, severity=Severity.ERROR, receipt=seen.receipt, amount=seen.amount,
+            )  # fmt: skip
+            return SeenAs.STRANGE
+        if await known(db, receipt.id, seen, code):
+            return SeenAs.KNOWN
+        await open_problem(
+            db, rt.clock, SEEN_ELSEWHERE, receipt.id, bar_id=receipt.bar_id, severity=Severity.ERROR,
+            receipt=receipt.receipt, amount=seen.amount,
+        )  # fmt: skip
+    rt.live.hint(f"bar:{receipt.bar_id}")
+    return SeenAs.STRANGE
+
+
+async def known(db: Connection, receipt_id: UUID, seen: ReversalSeen, code: str | None) -> bool:
+    """Whether this very reversal is on record; without a code of its own, whether one of its amount is."""
+    if code is not None:
+        return await queries.by_code(db, seen.environment, code) is not None
+    same = [each for each in await queries.of_receipt(db, receipt_id) if each.amount == seen.amount]
+    return any(each.state == State.REFUNDED for each in same)
+
+
+async def no_longer_strange(db: Connection, rt: Runtime, receipt_id: UUID, seen: ReversalSeen) -> None:
+    """The receipt's own bar has the reversal on record, whoever saw it first."""
+    reason = f"on record by the {seen.channel}"
+    await close_problem(db, rt.clock, SEEN_ELSEWHERE, receipt_id, by=seen.channel, reason=reason)
+    subject = f"{seen.environment}:{seen.receipt.upper()}"
+    await close_problem(db, rt.clock, WITHOUT_RECEIPT, subject, by=seen.channel, reason=reason)
+
+
+async def settled_by_list(rt: Runtime, refund_id: UUID, receipt_id: UUID, seen: ReversalSeen, code: str | None) -> bool:
     """A reversal of ours that was sent: the list says that it happened."""
     async with transaction(rt.db) as db:
         refund = await lock_refund(db, refund_id)
@@ -171,7 +210,8 @@ async def settled_by_list(rt: Runtime, refund_id: UUID, code: str | None, channe
             return False
         if code is not None and await queries.by_code(db, refund.environment, code) not in (None, refund.id):
             return False
-        told = await settle(db, rt, refund, State.REFUNDED, channel, f"seen on the {channel}", code=code)
+        told = await settle(db, rt, refund, State.REFUNDED, seen.channel, f"seen on the {seen.channel}", code=code)
+        await no_longer_strange(db, rt, receipt_id, seen)
     rt.live.hint(*told)
     return True
 
@@ -184,10 +224,7 @@ async def taken_back(
     key = f"seen:{receipt.id}:{code or f'{seen.amount}:{moment}'}"
     if await queries.by_key(db, seen.bar_id, key) is not None:
         return SeenAs.KNOWN, ()
-    if code is not None and await queries.by_code(db, seen.environment, code) is not None:
-        return SeenAs.KNOWN, ()
-    mine = [each for each in await queries.of_receipt(db, receipt.id) if each.amount == seen.amount]
-    if code is None and any(each.state == State.REFUNDED for each in mine):
+    if await known(db, receipt.id, seen, code):
         return SeenAs.KNOWN, ()
     left = await refundable.refundable_receipt(db, receipt.id)
     told: tuple[str, ...] = (f"bar:{receipt.bar_id}",)

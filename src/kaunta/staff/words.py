@@ -41,6 +41,7 @@ PROBLEMS = {
     "refund_waits": "A refund waits for a second person",
     "resolution_waits": "A decision about a payment waits for a second person",
     "reversal_without_receipt": "Money went back that we never saw come",
+    "reversal_seen_elsewhere": "Another bar’s statement shows that money went back: import ours",
     "reversed_by_customer": "The payer took the money back",
     "statement_line_not_placed": "A line of a statement could not be placed",
     "success_without_receipt": "M-Pesa says paid, but gives no code",
@@ -52,7 +53,7 @@ PROBLEMS = {
 #: Kinds that are mended on the page of the receipt they name, and those whose subject is a refund.
 ABOUT_RECEIPTS = frozenset({
     "closed_tab", "duplicate", "given_back_too_much", "not_on_statement", "overpaid", "receipt_amount_differs",
-    "receipt_unmatched", "reversed_by_customer",
+    "receipt_unmatched", "reversal_seen_elsewhere", "reversed_by_customer",
 })  # fmt: skip
 ABOUT_REFUNDS = frozenset({"refund_contradicted", "refund_failed", "refund_unknown", "refund_waits"})
 

@@ -31,6 +31,8 @@ BATCH = 50
 async def place_due(rt: Runtime, import_id: UUID | None = None, limit: int = BATCH) -> int:
     """Lines that are due, of one import or of any, find their places; how many were taken up."""
     async with transaction(rt.db) as db:
+        if import_id is None:
+            await lines.wake_reversals(db, rt.clock.now())
         waiting = await lines.claim(db, rt.clock.now(), rt.clock.after(LEASE_SECONDS), limit, import_id)
     for line in waiting:
         await attempt(rt, line)
@@ -96,10 +98,8 @@ async def reversal(rt: Runtime, line: Waiting, amount: int) -> str:
                 amount=amount,
             )  # fmt: skip
         return SeenAs.STRANGE.value
-    seen = await reversal_seen(
-        rt, ReversalSeen(line.bar_id, line.environment, line.linked, amount, line.receipt, line.at, "statement")
-    )
-    return seen.value
+    seen = ReversalSeen(line.bar_id, line.environment, line.shortcode, line.linked, amount, line.receipt, line.at)
+    return (await reversal_seen(rt, seen)).value
 
 
 async def not_whole(rt: Runtime, line: Waiting) -> str:

@@ -104,7 +104,8 @@ class Night:
         code = self.chance.choice(self.codes)
         back = evening.simulator.simulator.bank.give_back(code, None, None, Kind.CUSTOMER_REVERSAL)
         await reversal_seen(
-            evening.rt, ReversalSeen(evening.bar.id, "sandbox", code, back.amount, back.receipt, evening.clock.now())
+            evening.rt,
+            ReversalSeen(evening.bar.id, "sandbox", "174379", code, back.amount, back.receipt, evening.clock.now()),
         )
 
     async def pull(self) -> None:
@@ -128,7 +129,7 @@ async def reconciled(night: Night) -> None:
         if each.reverses is not None:
             await reversal_seen(
                 evening.rt,
-                ReversalSeen(evening.bar.id, "sandbox", each.reverses, each.amount, each.receipt, each.at),
+                ReversalSeen(evening.bar.id, "sandbox", "174379", each.reverses, each.amount, each.receipt, each.at),
             )
 
 

@@ -34,7 +34,7 @@ async def busy(acting: DirectMoney) -> DirectMoney:
     await evening.settle()
     taken = await acting.pay_till(90)
     await reversal_seen(
-        evening.rt, ReversalSeen(evening.bar.id, "sandbox", taken, 90, "TKX1AB2C3D", evening.clock.now())
+        evening.rt, ReversalSeen(evening.bar.id, "sandbox", "174379", taken, 90, "TKX1AB2C3D", evening.clock.now())
     )
     assert await evening.broken() == set()
     return acting

@@ -304,16 +304,16 @@ async def test_what_was_given_back_follows_the_receipt_to_its_tab(acting: Direct
 async def test_what_the_payer_took_back_is_booked_and_shown_at_once(acting: DirectMoney, paid: str) -> None:
     evening = acting.evening
     receipt = await acting.known(paid)
-    seen = ReversalSeen(receipt.bar_id, "sandbox", paid, 500, "TKX1AB2C3D", evening.clock.now())
+    seen = ReversalSeen(receipt.bar_id, "sandbox", "174379", paid, 500, "TKX1AB2C3D", evening.clock.now())
     assert await reversal_seen(evening.rt, seen) is SeenAs.TAKEN_BACK
     assert (await evening.tab()).paid == 0
     assert "reversed_by_customer" in await evening.problems(receipt.id)
     assert await reversal_seen(evening.rt, seen) is SeenAs.KNOWN
     with pytest.raises(RefundRefused):
         await acting.give_back(paid, 1)
-    more = ReversalSeen(receipt.bar_id, "sandbox", paid, 500, "TKX1AB2C3E", evening.clock.now())
+    more = ReversalSeen(receipt.bar_id, "sandbox", "174379", paid, 500, "TKX1AB2C3E", evening.clock.now())
     assert await reversal_seen(evening.rt, more) is SeenAs.EXCESS
-    strange = ReversalSeen(receipt.bar_id, "sandbox", "NEVERSEEN1", 500, None, None)
+    strange = ReversalSeen(receipt.bar_id, "sandbox", "174379", "NEVERSEEN1", 500, None, None)
     assert await reversal_seen(evening.rt, strange) is SeenAs.STRANGE
 
 
@@ -325,7 +325,7 @@ async def test_our_own_reversal_on_a_list_settles_it(acting: DirectMoney, paid: 
     await evening.settle()
     (code,) = evening.simulator.simulator.ledger.reversed_by(paid)
     receipt = await acting.known(paid)
-    seen = ReversalSeen(receipt.bar_id, "sandbox", paid, 200, code, evening.clock.now())
+    seen = ReversalSeen(receipt.bar_id, "sandbox", "174379", paid, 200, code, evening.clock.now())
     assert await reversal_seen(evening.rt, seen) is SeenAs.OURS
     assert await reversal_seen(evening.rt, seen) is SeenAs.KNOWN
     assert (await acting.refund(refund)).state == "refunded"

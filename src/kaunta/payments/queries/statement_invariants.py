@@ -36,8 +36,9 @@ async def statement_reversals_are_known(db: Connection) -> Offenders:
               where f.environment = l.environment and r.receipt = l.linked and f.state = 'refunded')
           and not exists (
               select from problems p left join mpesa_receipts r on r.id::text = p.subject
-              where p.kind in ('reversal_without_receipt', 'given_back_too_much', 'receipt_not_whole')
-                -- Of a payment that is not here, or another bar's, the problem's subject is its code.
+              where p.kind in ('reversal_without_receipt', 'reversal_seen_elsewhere', 'given_back_too_much',
+                                 'receipt_not_whole')
+                -- Of a payment that is not here the problem's subject is its code.
                 and (p.subject in (l.receipt, l.environment || ':' || l.linked) or r.receipt = l.linked))
         limit 20
         """

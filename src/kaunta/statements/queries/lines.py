@@ -104,6 +104,18 @@ async def claim(db: Connection, now: datetime, lease: datetime, limit: int, impo
     return sorted((Waiting(**row) for row in rows), key=lambda line: (line.kind != "reversal", line.id))
 
 
+async def wake_reversals(db: Connection, now: datetime) -> None:
+    """Reversals whose payment was not this bar's when the line was read, and is now, look for their place again."""
+    await db.execute(
+        """
+        update statement_lines l set look_at = $1, placed_as = null
+        from mpesa_receipts r
+        where l.placed_as = 'strange' and r.environment = l.environment and r.receipt = l.linked and r.bar_id = l.bar_id
+        """,
+        now,
+    )
+
+
 async def placed(db: Connection, line_id: int, placed_as: str) -> None:
     """A line has found its place; who paid is kept with the receipt from now on."""
     one_row(
