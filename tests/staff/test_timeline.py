@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kaunta.core.db import transaction
@@ -69,6 +69,8 @@ def test_nothing_marked_survives_wherever_it_stands(
     value: object, phone: tuple[str, str], secret: str, place: str
 ) -> None:
     written, digits = phone
+    # What stands beside it may not be a piece of it: eight digits alone are an amount or an id, and stay.
+    assume(digits not in json.dumps(value, ensure_ascii=False))
     hidden: object = {
         "name": {written: value, secret: value},
         "text": {"told": value, "phone": written, "secret": secret},
