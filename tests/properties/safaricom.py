@@ -129,22 +129,25 @@ class Post:
     async def deliver(self, message: Letter, timeout: float) -> Delivered:
         """The simulator hands over a letter."""
         self.letters.append(message)
-        if self.keeps_back:
+        # A question is answered at once or not at all: the post has no say in it.
+        if self.keeps_back and message.kind != "validation":
             self.kept.append(message)
             return Delivered(None, "kept back")
-        outcome = await self.send(message, timeout)
-        return Delivered(outcome) if isinstance(outcome, int) else Delivered(None, outcome)
+        return await self.hand_over(message, timeout)
 
-    async def send(self, letter: Letter, timeout: float = 10.0) -> int | str:
+    async def send(self, letter: Letter) -> int | str:
+        delivered = await self.hand_over(letter, 10.0)
+        return delivered.status if delivered.status is not None else delivered.problem or ""
+
+    async def hand_over(self, letter: Letter, timeout: float) -> Delivered:
         delivered = await self.http.deliver(letter, timeout)
-        outcome = delivered.status if delivered.status is not None else delivered.problem or ""
-        if outcome == 200:
+        if delivered.status == 200:
             self.told[token_of(letter.url), letter.body] += 1
             if self.understood is not None:
                 await self.understood()
-        elif outcome == 503:
+        elif delivered.status == 503:
             self.turned_away[token_of(letter.url), letter.body] += 1
-        return outcome
+        return delivered
 
     async def close(self) -> None:
         await self.http.close()

@@ -22,7 +22,7 @@ from .looking import Books
 
 #: What every bar's credentials say.
 SHORTCODE = "174379"
-LAYOUTS = tuple(Layout)
+LAYOUTS, FORMATS = tuple(Layout), tuple(Format)
 
 
 async def import_statement(
@@ -30,14 +30,15 @@ async def import_statement(
 ) -> list[Import]:
     """A bar's owner exports the list (of the last so many seconds) and imports it, as often as that may be."""
     start = None if seconds is None else house.clock.before(seconds)
-    exported = write(statement(house.simulator, SHORTCODE, layout, start, None), Format.CSV)
+    kind = FORMATS[len(house.simulator.ledger) // 2 % 2]
+    exported = write(statement(house.simulator, SHORTCODE, layout, start, None), kind)
     done = []
     for _ in range(times):
         file = io.BytesIO(exported)
-        read = await importing.read_in(house.rt, bar.id, file, "list.csv", "staff:owner", shortcode=SHORTCODE)
+        read = await importing.read_in(house.rt, bar.id, file, f"list.{kind}", "staff:owner", shortcode=SHORTCODE)
         done.append(await importing.accept(house.rt, bar.id, read, "staff:owner"))
         await placing.place_of_import(house.rt, done[-1].id, 1_000)
-    house.world.count("statements imported", times)
+    house.world.count(f"statements imported as {kind}", times)
     return done
 
 

@@ -19,7 +19,8 @@ from .guests import PHONES, numbers, phones
 from .looking import look
 from .settling import SHORTCODE
 
-#: What Safaricom does for the first bar: posts direct payments, takes its questions and reversals, gives its list.
+#: What Safaricom does for the first bar: posts direct payments, asks before it takes one, takes its questions and
+#: reversals, gives its list.
 SERVICES = (
     (),
     ("c2b",),
@@ -28,6 +29,7 @@ SERVICES = (
     ("c2b", "acts"),
     ("acts", "list"),
     ("c2b", "acts", "list"),
+    ("c2b", "asks", "acts"),
 )
 WORDS = ("nothing", "nothing", "the tab's number", "a payment's reference", "a payment's reference", "something else")
 FATES = ("comes", "comes", "comes twice", "comes late", "is lost")
@@ -46,6 +48,9 @@ class Till(Evening):
         if "c2b" in services:
             made = await c2b_addresses.register(house.rt, daraja, bar.id, "sandbox", by="staff:owner")
             assert made.state == "registered", made.error_message
+        if "asks" in services:
+            house.simulator.merchants.validating.add(SHORTCODE)
+            await c2b_addresses.set_rule(house.rt, bar.id, "sandbox", SHORTCODE, "open_references", by="staff:owner")
         if "acts" in services:
             await set_initiator(house.rt, bar.id, "sandbox", "barapi", Secret("Kaunta#2026"), by="staff:owner")
         if "list" in services:
@@ -82,6 +87,7 @@ class Till(Evening):
             try:
                 taken = await self.house.simulator.pay_till(SHORTCODE, phone, amount, reference)
             except Declined as declined:
+                self.world.count("payments by hand that were turned down")
                 return declined.code
             await self.house.passes(1)
             self.world.count("payments by hand")
