@@ -139,6 +139,8 @@ class SeenAs(StrEnum):
     KNOWN = "known"
     TAKEN_BACK = "taken_back"
     STRANGE = "strange"
+    #: Of another bar's payment at the same shortcode.
+    ELSEWHERE = "elsewhere"
     EXCESS = "excess"
 
 
@@ -183,7 +185,7 @@ async def not_our_receipts(
             receipt=receipt.receipt, amount=seen.amount,
         )  # fmt: skip
     rt.live.hint(f"bar:{receipt.bar_id}")
-    return SeenAs.STRANGE
+    return SeenAs.ELSEWHERE
 
 
 async def known(db: Connection, receipt_id: UUID, seen: ReversalSeen, code: str | None) -> bool:

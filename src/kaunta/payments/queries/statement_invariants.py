@@ -29,8 +29,7 @@ async def statement_reversals_are_known(db: Connection) -> Offenders:
     rows = await db.fetch(
         """
         select l.receipt, l.linked, l.placed_as from statement_lines l
-        where l.kind = 'reversal' and l.look_at is null
-          and coalesce(l.placed_as, '') not in ('before', 'elsewhere')
+        where l.kind = 'reversal' and l.look_at is null and coalesce(l.placed_as, '') <> 'before'
           and not exists (
               select from mpesa_refunds f join mpesa_receipts r on r.id = f.receipt_id
               where f.environment = l.environment and r.receipt = l.linked and f.state = 'refunded')

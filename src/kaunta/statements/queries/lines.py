@@ -38,14 +38,14 @@ async def settle_at_sight(db: Connection, import_id: UUID, cutoff: datetime | No
 
 
 async def settle_reversals_at_sight(db: Connection, import_id: UUID) -> None:
-    """Reversals of payments that are not ours to look after."""
+    """Reversals of payments from before the bar's first tab. Those of another bar's go to that bar, one by one."""
     await db.execute(
         """
         update statement_lines l set look_at = null, placed_as = p.placed_as
         from statement_lines p
         where l.import_id = $1 and l.kind = 'reversal' and l.look_at is not null
           and p.bar_id = l.bar_id and p.environment = l.environment and p.receipt = l.linked and p.kind = 'payment'
-          and p.placed_as in ('before', 'elsewhere')
+          and p.placed_as = 'before'
         """,
         import_id, timeout=LONG_SECONDS,
     )  # fmt: skip
@@ -110,7 +110,8 @@ async def wake_reversals(db: Connection, now: datetime) -> None:
         """
         update statement_lines l set look_at = $1, placed_as = null
         from mpesa_receipts r
-        where l.placed_as = 'strange' and r.environment = l.environment and r.receipt = l.linked and r.bar_id = l.bar_id
+        where l.kind = 'reversal' and l.placed_as in ('strange', 'elsewhere')
+          and r.environment = l.environment and r.receipt = l.linked and r.bar_id = l.bar_id
         """,
         now,
     )

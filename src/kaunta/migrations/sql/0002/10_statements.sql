@@ -76,7 +76,8 @@ create unique index statement_lines_once on statement_lines
 create index statement_lines_of_bar on statement_lines (bar_id, environment, at);
 create index statement_lines_linked on statement_lines (environment, linked) where linked is not null;
 create index statement_lines_to_place on statement_lines (look_at) where look_at is not null;
-create index statement_lines_strange on statement_lines (environment, linked) where placed_as = 'strange';
+create index statement_lines_strange on statement_lines (environment, linked)
+    where kind = 'reversal' and placed_as in ('strange', 'elsewhere');
 create index statement_lines_of_import on statement_lines (import_id);
 
 create function statement_lines_guard() returns trigger language plpgsql as $$
