@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,8 @@ async def test_ctrl_c_ends_with_130_and_says_what_is_done_and_stays(old: OldData
             stderr=subprocess.PIPE,
             text=True,
             env={"PATH": os.defpath, "KAUNTA_DATABASE_URL": old.url},
+            # A suite that runs in a shell's background ignores Ctrl-C, and so would what it starts.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         while running.poll() is None and not await old.db.fetchval(waiting):
             await asyncio.sleep(0.01)
