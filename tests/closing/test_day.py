@@ -18,6 +18,7 @@ from kaunta.core.clock import EAT, ManualClock
 from kaunta.core.db import transaction
 from kaunta.core.errors import NotFound
 from kaunta.core.runtime import Runtime
+from kaunta.payments.balance import Balance, Standing
 from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.receipts import Sighting, sighted
 from kaunta.tabs.settle import record_payment
@@ -290,9 +291,12 @@ async def test_an_evening_of_every_way_to_pay(
     assert [(tab.number, tab.closing) for tab in found.tabs] == [(1, 500)]
     assert not found.clean
     assert found.adds_up()
-    text = list(as_lines(found))
+    held = Balance("sandbox", Standing.ANSWERED, {"Utility Account": 1_234_50}, clock.now())
+    text = list(as_lines(found, held))
     assert text[0].startswith("\ufeffwhat,which")
     assert any(line.startswith('to_tabs,"paid, and on no tab yet",SKK1A2B3C4') for line in text)
+    assert any(line.startswith("held at Safaricom,Utility Account,,,,2026-11-20T") for line in text)
+    assert any(line.rstrip().endswith(",1234.50,") for line in text)
     assert ("credited", "M-Pesa on tabs", 300_00) in figures(found)
     # After midnight it is still that evening; after six it is another day.
     assert (await close(rt, bar.id, DAY + timedelta(days=1))).took == 0

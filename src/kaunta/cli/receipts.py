@@ -256,15 +256,17 @@ def day(
     except ValueError:
         refuse(Exit.USAGE, "--date: a day is written like 2026-11-20.", as_json=json)
 
-    async def work(at: Desk) -> "Close":
+    async def work(at: Desk) -> "tuple[Close, Balance]":
         from kaunta.closing.day import close
+        from kaunta.payments import balance
         from kaunta.payments.history import business_day
 
         bar_id: UUID = await bar_id_of(at, bar)
-        return await close(at.rt, bar_id, wanted or business_day(at.rt.clock.now()))
+        found = await close(at.rt, bar_id, wanted or business_day(at.rt.clock.now()))
+        return found, await balance.of_bar(at.rt, bar_id, found.day.since, found.day.until)
 
-    found: Close = at_desk(work, as_json=json)
-    answer(close_data(found), as_json=json, ok=found.clean, lines=close_lines(found, csv))
+    found, held = at_desk(work, as_json=json)
+    answer(close_data(found), as_json=json, ok=found.clean, lines=close_lines(found, held if csv else None))
     raise typer.Exit(Exit.OK if found.clean else Exit.FOUND_PROBLEMS)
 
 
@@ -288,12 +290,13 @@ def close_data(found: "Close") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def close_lines(found: "Close", csv: bool) -> list[str]:
+def close_lines(found: "Close", held: "Balance | None") -> list[str]:
+    """`held`: for the table to keep."""
     from kaunta.closing import keeping
     from kaunta.closing.day import REASONS
 
-    if csv:
-        return [line.rstrip("\r\n") for line in keeping.as_lines(found)]
+    if held is not None:
+        return [line.rstrip("\r\n") for line in keeping.as_lines(found, held)]
     lines = [f"{what:<11}{which:<34}{cents / 100:>14,.2f}" for what, which, cents in keeping.figures(found)]
     lines += [
         f"{each.receipt or '-':<12}{each.cents / 100:>14,.2f}  {REASONS[each.reason]}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kaunta.closing.day import REASONS, Close
 from kaunta.core.clock import EAT
+from kaunta.payments.balance import Balance
 from kaunta.statements.spreadsheet import Cell, Money, line
 
 HEADER = ("what", "which", "receipt", "tab", "payment", "at_eat", "shillings", "note")
@@ -44,13 +45,16 @@ def figures(close: Close) -> Iterator[tuple[str, str, int]]:
         yield "statement", words, close.cents(kind)
 
 
-def as_lines(close: Close) -> Iterator[str]:
-    """Lines of CSV; formula-safe, the first with a byte order mark."""
+def as_lines(close: Close, held: Balance) -> Iterator[str]:
+    """Lines of CSV; formula-safe, the first with a byte order mark. `held`: what Safaricom last said on that day."""
     yield line(HEADER, bom=True)
     day = close.date.isoformat()
     yield line(("day", day, None, None, None, None, None, close.day.environment))
     for what, which, cents in figures(close):
         yield line((what, which, None, None, None, None, Money(cents), None))
+    for account, cents in held.accounts.items():
+        told = held.at.astimezone(EAT).isoformat(timespec="seconds") if held.at else None
+        yield line(("held at Safaricom", account, None, None, None, told, Money(cents), None))
     for name, differences in (("to_tabs", close.to_tabs), ("to_statement", close.to_statement)):
         for each in differences:
             cells: tuple[Cell, ...] = (

@@ -89,8 +89,10 @@ async def download(request: Request, seat: AtCounter, date: str = "") -> Respons
     """The close as a table, to keep."""
     seat.require(May.CLOSE_DAY)
     found = await day_at(request, seat, date)
+    held = await balance.of_bar(runtime(request), seat.bar_id, found.day.since, found.day.until)
     headers = {
         "Content-Disposition": f'attachment; filename="day-{found.date.isoformat()}.csv"',
         "Cache-Control": "no-store",
     }
-    return Response("".join(keeping.as_lines(found)).encode(), media_type="text/csv; charset=utf-8", headers=headers)
+    table = "".join(keeping.as_lines(found, held))
+    return Response(table.encode(), media_type="text/csv; charset=utf-8", headers=headers)
