@@ -1,4 +1,4 @@
-"""The loops that need nobody's request: the inbox, silent payments, partitions, invariants.
+"""The loops that need nobody's request: the inbox, silent payments, seals, partitions, invariants.
 
 Each loop takes its work by claiming rows, so any number of workers on any number of hosts may run; one that dies
 leaves its rows to the others. A loop that fails says so and goes on.
@@ -14,13 +14,23 @@ import asyncpg
 import structlog
 
 from kaunta.access import queries as access_queries
+from kaunta.alerts import access_watch, delivering, house, planning
+from kaunta.alerts.database_away import DatabaseWatch
+from kaunta.api import callback
+from kaunta.audit.sealing import seal
+from kaunta.audit.watching import forget_old_lines, watch
+from kaunta.backups.schedule import keep_backups
 from kaunta.bars.credentials_in_use import check_credentials_in_use
 from kaunta.bars.mpesa_switch import reconcile_switches
 from kaunta.core import queries
 from kaunta.core.db import transaction
+from kaunta.core.metrics import TURNS
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
+from kaunta.diagnostics import scheduled
+from kaunta.diagnostics.diagnosis import answered_by
+from kaunta.keys import holders
 from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, silence, trial
 from kaunta.payments.initiate import KEY_SECONDS
 from kaunta.payments.looking_again import look_again
@@ -42,6 +52,8 @@ class Loop:
     name: str
     work: Callable[[], Awaitable[int]]
     rest: float
+    #: Seconds of policy before the first turn.
+    delay: float = 0
 
 
 @dataclass(slots=True)
@@ -52,10 +64,27 @@ class Worker:
     daraja: DarajaClient
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    database: DatabaseWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.database = DatabaseWatch(self.rt)
 
     def spool_loop(self) -> Loop:
         """The spool is on one host's disk: whoever takes callbacks there brings it in."""
         return Loop("spool", lambda: inbox.import_spool(self.rt), rest=5)
+
+    def watch_loops(self, delay: float = 0) -> list[Loop]:
+        """What must also be seen, and told, where the workers are elsewhere: they may be dead."""
+        rt = self.rt
+        return [
+            Loop("house", lambda: house.check_house(rt), rest=60, delay=delay),
+            Loop("alerts", lambda: planning.plan(rt), rest=5, delay=delay),
+            Loop("messages", lambda: delivering.deliver(rt), rest=2, delay=delay),
+        ]
+
+    def keys_loop(self) -> Loop:
+        """Every process says which keys it holds: nothing is sealed anew with one that it lacks."""
+        return Loop("keys", lambda: holders.tell(self.rt, self.name), rest=holders.TELL_SECONDS)
 
     def loops(self) -> list[Loop]:
         rt = self.rt
@@ -73,9 +102,17 @@ class Worker:
             Loop("pulls", lambda: pull.work(rt, self.daraja), rest=30),
             Loop("watch", lambda: initiators.watch(rt), rest=3_600),
             Loop("statements", lambda: place_due(rt), rest=5),
+            Loop("seals", lambda: seal(rt), rest=5),
+            Loop("chain", lambda: watch(rt), rest=60),
             Loop("heartbeat", self.beat, rest=20),
+            self.keys_loop(),
+            Loop("backups", lambda: keep_backups(rt, self.name), rest=300),
             Loop("upkeep", self.keep_up, rest=3_600),
             Loop("invariants", self.check_invariants, rest=300),
+            Loop("database", self.database.look, rest=15),
+            Loop("access", lambda: access_watch.watch_access(rt), rest=300),
+            Loop("diagnosis", self.look_around, rest=3_600, delay=300),
+            *self.watch_loops(),
         ]
 
     async def start(self) -> None:
@@ -85,7 +122,8 @@ class Worker:
 
     def start_spool_only(self) -> None:
         """For a process that answers requests while the workers are elsewhere."""
-        self.begin([self.spool_loop()])
+        # Workers that are started beside it have time to say that they live.
+        self.begin([self.spool_loop(), self.keys_loop(), *self.watch_loops(delay=house.SILENT_SECONDS)])
 
     def begin(self, loops: list[Loop]) -> None:
         self.tasks = [asyncio.create_task(self.run(loop), name=f"worker {loop.name}") for loop in loops]
@@ -95,26 +133,36 @@ class Worker:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.tasks:
+            await holders.leave(self.rt, self.name)
 
     async def run(self, loop: Loop) -> None:
         failures = 0
+        await asyncio.sleep(self.rt.clock.wait(loop.delay))
         while True:
             worked = 0
             try:
                 worked = await loop.work()
+                TURNS.labels(loop.name, "worked" if worked else "nothing to do").inc()
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a loop must outlive whatever one turn met
                 failures += 1
+                TURNS.labels(loop.name, "failed").inc()
                 log.error("worker.failed", name=loop.name, error=type(error).__name__, count=failures)
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 9), 30))
             if not worked:
                 await asyncio.sleep(self.rt.clock.wait(loop.rest))
 
     async def once(self) -> None:
-        """Every loop's work, until none is left: for tests and for `--one-shot`."""
+        """Every loop's work, until none is left: for tests and for `--one-shot`. What is to begin later is left out."""
         for loop in self.loops():
-            while await loop.work():
+            while not loop.delay and await loop.work():
                 pass
+
+    async def look_around(self) -> int:
+        """The diagnosis of this process's environment; named by its host, for each has its own."""
+        host = self.name.partition(":")[0]
+        return await scheduled.look_around(self.rt, host, answered_by(callback.routes))
 
     async def beat(self) -> int:
         async with self.rt.db.acquire() as db:
@@ -129,7 +177,9 @@ class Worker:
             await access_queries.forget_sessions(db, clock.now())
             await access_queries.forget_sign_ins(db, clock.before(SIGN_INS_KEPT_SECONDS))
         await forget_old(self.rt)
+        await planning.forget_old(self.rt)
         await approval.expire(self.rt)
+        await forget_old_lines(self.rt)
         try:
             async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)

@@ -11,6 +11,7 @@ from kaunta.core import queries
 from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.migrate import head_revision
 from kaunta.core.web import runtime
+from kaunta.payments.gauges import figures
 
 router = APIRouter(tags=["health"])
 
@@ -49,6 +50,7 @@ async def ready(request: Request) -> Response:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
-    """Counters for Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request) -> Response:
+    """For Prometheus: this process's counters, and what the database says of the house."""
+    state = await figures(runtime(request))
+    return Response(generate_latest() + generate_latest(state), media_type=CONTENT_TYPE_LATEST)

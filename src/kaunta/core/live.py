@@ -16,6 +16,7 @@ import structlog
 
 from kaunta.core import queries
 from kaunta.core.db import TRANSIENT_ERRORS, Pool
+from kaunta.core.metrics import LIVE_PAGES
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +67,11 @@ class Live:
         ear = Subscription(topics)
         for topic in ear.topics:
             self.ears[topic].add(ear)
+        LIVE_PAGES.inc()
         try:
             yield ear
         finally:
+            LIVE_PAGES.dec()
             for topic in ear.topics:
                 self.ears[topic].discard(ear)
                 if not self.ears[topic]:

@@ -22,6 +22,7 @@ from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, Unforeseen
 from kaunta.core.live import Live
 from kaunta.core.log import shape
+from kaunta.core.metrics import ANSWERS
 from kaunta.core.money import kes
 from kaunta.core.runtime import Runtime
 from kaunta.core.source import caller
@@ -227,6 +228,9 @@ class Shield:
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                ANSWERS.labels(f"{status // 100}xx" if status < 500 else status).inc()
             # A 204 shows nothing that these could guard, and an open page's poll has 300 bytes for everything.
             if message["type"] == "http.response.start" and message["status"] == 204:
                 begun = True

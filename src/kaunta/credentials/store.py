@@ -11,6 +11,7 @@ from uuid import UUID
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, one_row
 from kaunta.core.errors import BadRequest
+from kaunta.core.metrics import CREDENTIALS
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
@@ -125,6 +126,7 @@ async def taken(db: Connection, rt: Runtime, row: SealedCredential, *, why: str,
     """Opened for use, which is on the record in the caller's transaction. Raises `VaultError`: then nothing is, for
     the caller's transaction ends by it; `note_unreadable` writes that down."""
     credential = opened(rt, row)
+    CREDENTIALS.labels("opened").inc()
     await audit(
         db, rt.clock, by, "credentials.opened", "credentials", row.credential_id, bar_id=row.bar_id, reason=why,
         environment=row.environment, version=row.version,
@@ -134,6 +136,7 @@ async def taken(db: Connection, rt: Runtime, row: SealedCredential, *, why: str,
 
 async def note_unreadable(db: Connection, rt: Runtime, bar_id: UUID, error: VaultError, *, why: str, by: str) -> None:
     """Secrets that did not open, on the record and before a person: which cause, never which value."""
+    CREDENTIALS.labels("unreadable").inc()
     await audit(
         db, rt.clock, by, "credentials.opened", "bar", bar_id, bar_id=bar_id, outcome="failed", reason=why,
         code=error.code,

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from kaunta.core.clock import Clock
+from kaunta.core.metrics import DARAJA_SECONDS
 from kaunta.core.outbound import AfterSend, Answer, BeforeSend, Outbound, Outcome, Timeouts
 from kaunta.core.secret import Secret
 from kaunta.daraja.exchanges import ExchangeRecord, kept_request, kept_response
@@ -101,6 +102,7 @@ class Caller:
             fresh_connection=fresh_connection,
         )
         judged = judge(outcome)
+        DARAJA_SECONDS.labels(kind, judged.word).observe(outcome.elapsed_ms / 1000)
         self.keep(
             ExchangeRecord(
                 kind=kind,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kaunta.core.db import Connection
+from kaunta.core.metrics import PAID_SECONDS
 from kaunta.core.problems import Severity, close_problem, close_problems, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Key
@@ -98,6 +99,8 @@ async def apply(
     flags = payment.irregularities | (frozenset() if isinstance(decision, Nothing) else decision.irregularities)
     if isinstance(decision, Change):
         await book(db, rt, row, decision, proven)
+        if decision.credit is not None:
+            PAID_SECONDS.observe((rt.clock.now() - row.push_started_at).total_seconds())
     await write(db, rt, key, row, decision, status, flags, facts, event)
     if isinstance(decision, Change | Anomaly):
         await tell(db, rt, row, decision, payment.status, status, facts)
@@ -175,7 +178,7 @@ async def book(
         ledger_id = await settle.fill_receipt(db, rt, filled, change.correction)
     if ledger_id is not None and proven is not None:
         await receipts.book(db, proven.id, row.id, ledger_id)
-        await given_back.follow(db, rt, proven.id, ledger_id)
+        await given_back.follow(db, rt, proven.id, ledger_id, proven=True)
         await close_problem(db, rt.clock, "receipt_unmatched", proven.id, by="safaricom", reason="it was proven whose")
 
 
