@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
+from pydantic import SecretStr
 
+from kaunta.audit.watching import watch
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
+from kaunta.core.vault import generate_entry
+from tests.audit.conftest import SealedAudit
 from tests.browser.conftest import Opener
 from tests.browser.test_look import look
 from tests.browser.test_paying import sign_in
@@ -20,7 +25,8 @@ __all__ = ["at_counter", "read"]
 
 
 async def evening(counter: Counter, bar: SeededBar) -> str:
-    """Payments of every kind, an alert that waits, one that is over; the id of a payment whose end is not known."""
+    """Payments of every kind, an alert that waits, one that is over, an audit that is sealed; the id of a payment whose
+    end is not known."""
     rt = counter.rt
     for end in ("paid", "cancelled", "no_funds", "paid", "line_busy"):
         await counter.payment(end, 0)
@@ -28,7 +34,14 @@ async def evening(counter: Counter, bar: SeededBar) -> str:
         await open_problem(db, rt.clock, "push_refused", bar.id, bar_id=bar.id, severity=Severity.ERROR, reason="2001")
         await open_problem(db, rt.clock, "mpesa_suspended", bar.id, bar_id=bar.id, reason="three failures")
         await close_problem(db, rt.clock, "mpesa_suspended", bar.id, by="kaunta", reason="it works again")
-    return str(await counter.payment("callback_lost", 0))
+    unknown = await counter.payment("callback_lost", 0)
+    key = SecretStr(generate_entry(rt.entropy, "s1"))
+    told = {"seal_key": key, "seal_folder": f"{rt.settings.data_folder}/seals"}
+    sealed = replace(rt, settings=rt.settings.model_copy(update=told))
+    counter.application.app.state.runtime = sealed
+    await SealedAudit(sealed).seal()
+    assert await watch(sealed) == 1
+    return str(unknown)
 
 
 async def show(page: Page, name: str) -> None:

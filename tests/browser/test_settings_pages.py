@@ -12,7 +12,10 @@ from tests.browser.test_look import look
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 
-PAGES = ("/staff/settings", "/staff/settings/menu", "/staff/settings/tables", "/staff/settings/bar")
+PAGES = (
+    "/staff/settings", "/staff/settings/menu", "/staff/settings/tables", "/staff/settings/bar",
+    "/staff/settings/diagnosis",
+)  # fmt: skip
 OPEN_ALL = "document.querySelectorAll('details').forEach(e => e.open = true)"
 
 

@@ -254,7 +254,7 @@ async def test_of_money_that_went_out_a_cashiers_word_ends_nothing(
     assert (await read(f"/staff/attention/{id_}", data={"csrf": token, "why": "seen to it"})).status == 404
     assert await application.rt.db.fetchval("select closed_at from problems") is None
     shown = (await read("/staff/alerts")).text
-    assert (f'id="a-{id_}"' in shown) == (kind != "refund_failed")
+    assert (f'id="a-{id_}"' in shown) == (TOPIC_OF.get(kind) is not Topic.REFUND)
 
 
 async def test_what_a_problem_says_is_text(read: Reader, token: str, problem: Problem, bar: SeededBar) -> None:

@@ -32,6 +32,19 @@ async def test_a_payment_is_found_and_the_wishes_stand_as_chips(
     assert "No payment fits" in (await read("/staff/payments?status=failed")).text
 
 
+async def test_days_are_one_touch_away_and_keep_the_other_wishes(read: Reader, token: str) -> None:
+    page = (await read("/staff/payments?status=failed&first_day=2026-11-19&last_day=2026-11-19")).text
+    # The clock stands on Friday evening, the 20th.
+    for words, first, last in (
+        ("Today’s business day", "2026-11-20", "2026-11-20"),
+        ("This week", "2026-11-16", "2026-11-20"),
+        ("Last 7 days", "2026-11-14", "2026-11-20"),
+        ("This month", "2026-11-01", "2026-11-20"),
+    ):
+        assert f'href="/staff/payments?status=failed&amp;first_day={first}&amp;last_day={last}">{words}<' in page
+    assert 'aria-current="true">Yesterday<' in page
+
+
 @pytest.mark.parametrize(
     "query",
     ["status=gone", "class=x", "first_day=yesterday", "least=-1", "least=1e3", "most=９", "environment=live",

@@ -4,23 +4,30 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from kaunta.audit.reading import NEWEST, Place, Wanted, page, stream
+from kaunta.audit.watching import watch
 from kaunta.core.audit import audit
+from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
+from kaunta.core.entropy import Entropy
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
+from kaunta.core.vault import generate_entry
 from kaunta.payments.health import health
 from kaunta.payments.history import business_day
 from kaunta.staff.alerts import spell
 from kaunta.staff.charts import HEIGHT, climbing, nice, stacked
 from kaunta.staff.history import cell
+from tests.audit.conftest import SealedAudit
 from tests.staff.conftest import Reader
 from tests.staff.counters import Colleagues, Counter, Enter, at_counter, colleagues
 from tests.support.bars import SeededBar
@@ -218,6 +225,38 @@ async def test_the_audit_is_read_by_payment_person_object_and_access_to_secrets(
     assert (await read(f"/staff/audit?payment={UUID(int=1)}")).status == 404
     for query in ("before=1.2", "before=a.b.c", "first_day=x", "person=" + "a" * 101, "first_day=2026-11-21&last_day=2026-11-20"):  # fmt: skip  # noqa: E501
         assert (await read(f"/staff/audit?{query}")).status == 400
+
+
+async def test_the_audit_says_whether_its_seals_hold(
+    read: Reader, application: Served, signed_in: Enter, bar: SeededBar, tmp_path: Path
+) -> None:
+    await signed_in(bar.owner)
+    assert "no key to seal the audit with" in (await read("/staff/audit")).text
+    settings = application.rt.settings
+    key = SecretStr(generate_entry(Entropy(), "s1"))
+    told = {"seal_key": key, "seal_folder": str(tmp_path / "seals")}
+    application.app.state.runtime = replace(application.rt, settings=settings.model_copy(update=told))
+    sealed = SealedAudit(application.app.state.runtime)
+    assert "nothing sealed yet" in (await read("/staff/audit")).text
+    await sealed.seal()
+    assert "sealed</span> up to" in (await read("/staff/audit")).text
+    assert await watch(sealed.rt) == 1
+    assert "all as they were written" in (await read("/staff/audit")).text
+    async with sealed.owner() as db:
+        id_ = await db.fetchval(
+            "update audit_events set actor = 'x' where id = (select min(id) from audit_events) returning id"
+        )
+        await db.execute("update audit_watch set next_at = '-infinity'")
+    assert await watch(sealed.rt) == 1
+    page = (await read("/staff/audit")).text
+    assert "do not hold" in page
+    assert f"audit row {id_} of " in page
+    await sealed.rt.db.execute("update audit_watch set findings = null")
+    await sealed.write("late")
+    clock = sealed.rt.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(301)
+    assert "seals are late" in (await read("/staff/audit")).text
 
 
 async def test_no_entry_is_lost_or_told_twice_between_pages(

@@ -8,8 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kaunta.core.db import transaction
+from kaunta.core.redaction import harmless, without_secrets
 from kaunta.payments import desk
-from kaunta.payments.redaction import harmless, kept_callback, without_secrets
+from kaunta.payments.queries import reading
+from kaunta.payments.redaction import kept_callback
 from kaunta.payments.timeline import Kind, attempts
 from tests.staff.conftest import Reader
 from tests.staff.counters import Counter, Enter, at_counter
@@ -178,3 +180,24 @@ async def test_a_bundle_of_a_real_payment_holds_no_phone_and_no_secret(
     made = await counter.rt.db.fetchval("select actor from audit_events where action = 'payment.bundle_made'")
     assert made == f"staff:{bar.waiter.account_id}"
     assert desk.NOTED.partition(".")[2] in answer.text
+
+
+async def test_a_payment_holds_so_many_notes_and_no_more(at_counter: At, signed_in: Enter, bar: SeededBar) -> None:
+    counter = at_counter(await signed_in(bar.owner))
+    id_ = await counter.payment("paid", 0)
+    for number in range(desk.NOTES):
+        await desk.note(counter.rt, bar.id, id_, f"note {number}", by="staff:x")
+    page = await counter.read(f"/staff/payments/{id_}/note", data={"csrf": counter.csrf, "note": "one more"})
+    assert (page.status, "all the notes it can hold" in page.text) == (409, True)
+    # However often Safaricom was asked: the page reads the newest.
+    await counter.rt.db.execute(
+        "insert into daraja_exchanges (at, bar_id, transaction_id, kind, outcome, duration_ms, request, response) "
+        "select $2::timestamptz + n * interval '1 second', $3, $1, 'stk_query', 'answered', 1, '{}', '{}' "
+        "from generate_series(1, 600) n",
+        id_, counter.rt.clock.now(), bar.id,
+    )  # fmt: skip
+    async with counter.rt.db.acquire() as db:
+        calls = await reading.exchanges_of(db, id_)
+    assert len(calls) == reading.MOST
+    assert calls == sorted(calls, key=lambda call: call["at"])
+    assert (await counter.read(f"/staff/payments/{id_}")).status == 200

@@ -6,6 +6,7 @@ from uuid import UUID
 from kaunta.core import queries
 from kaunta.core.clock import Clock
 from kaunta.core.db import Connection
+from kaunta.core.redaction import typed, without_secrets
 
 
 async def audit(
@@ -21,7 +22,8 @@ async def audit(
     reason: str | None = None,
     **detail: Any,
 ) -> None:
-    """Write who did what to which object; `detail` holds no secret and no phone."""
+    """Write who did what to which object; `detail` holds no secret and no phone. What people typed is made so."""
     await queries.append_audit(
-        db, clock.now(), bar_id, actor, action, object_kind, str(object_id), outcome, reason, detail
-    )
+        db, clock.now(), bar_id, actor, action, object_kind, str(object_id), outcome,
+        None if reason is None else without_secrets(reason), typed(detail),
+    )  # fmt: skip

@@ -41,13 +41,16 @@ TOPICS = {
         "contradicted", "resolution_waits", "success_without_receipt", "unknown_payment", "unknown_result",
     ),
     Topic.IRREGULAR: (
-        "claim_disproved", "closed_tab", "duplicate", "given_back_too_much", "late", "no_receipt", "not_on_statement",
-        "overpaid", "receipt_amount_differs", "receipt_of_another", "reversal_seen_elsewhere",
-        "reversal_without_receipt", "reversed_by_customer", "underpaid",
+        "by_hand", "claim_disproved", "closed_tab", "duplicate", "given_back_too_much", "late", "no_amount",
+        "no_receipt", "not_on_statement", "overpaid", "receipt_amount_differs", "receipt_of_another",
+        "reversal_seen_elsewhere", "reversal_without_receipt", "reversed_by_customer", "underpaid",
     ),
     Topic.UNMATCHED: ("receipt_unmatched", "receipt_not_whole", "statement_line_not_placed"),
     Topic.TYPED: ("receipt_claimed",),
-    Topic.REFUND: ("refund_contradicted", "refund_failed", "refund_not_sent", "refund_unknown", "refund_waits"),
+    Topic.REFUND: (
+        "refund_amount_differs", "refund_contradicted", "refund_failed", "refund_not_sent", "refund_unknown",
+        "refund_waits",
+    ),
     Topic.CALLBACK: (
         "c2b_malformed", "c2b_shortcode_differs", "callback_ids_differ", "callback_malformed", "callback_not_processed",
         "callback_orphan", "result_forged",
@@ -56,16 +59,17 @@ TOPICS = {
 TOPIC_OF = {kind: topic for topic, kinds in TOPICS.items() for kind in kinds}
 #: What nothing but a person's word ends.
 ENDS_BY_WORD = frozenset({
-    "c2b_malformed", "c2b_shortcode_differs", "callback_ids_differ", "callback_malformed", "claim_disproved",
-    "closed_tab", "contradicted", "duplicate", "given_back_too_much", "late", "not_on_statement", "overpaid",
-    "push_refused", "receipt_amount_differs", "receipt_claimed", "receipt_not_whole", "receipt_of_another",
-    "refund_failed", "result_forged", "reversal_seen_elsewhere", "reversal_without_receipt", "reversed_by_customer",
+    "by_hand", "c2b_malformed", "c2b_shortcode_differs", "callback_ids_differ", "callback_malformed",
+    "claim_disproved", "closed_tab", "contradicted", "duplicate", "given_back_too_much", "late", "no_amount",
+    "not_on_statement", "overpaid", "push_refused", "receipt_amount_differs", "receipt_claimed",
+    "receipt_not_whole", "receipt_of_another", "refund_amount_differs", "refund_contradicted", "refund_failed",
+    "result_forged", "reversal_seen_elsewhere", "reversal_without_receipt", "reversed_by_customer",
     "statement_line_not_placed", "underpaid",
 })  # fmt: skip
 #: Of these, what is about money that went out, or should.
 MONEY_OUT = frozenset({
-    "duplicate", "given_back_too_much", "overpaid", "refund_failed", "reversal_seen_elsewhere",
-    "reversal_without_receipt", "reversed_by_customer",
+    "duplicate", "given_back_too_much", "overpaid", "refund_amount_differs", "refund_contradicted", "refund_failed",
+    "reversal_seen_elsewhere", "reversal_without_receipt", "reversed_by_customer",
 })  # fmt: skip
 GRAVITY = {"critical": 0, "error": 1, "warning": 2, "info": 3}
 

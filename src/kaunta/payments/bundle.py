@@ -10,9 +10,9 @@ from typing import Any
 from kaunta import __version__
 from kaunta.core.audit import audit
 from kaunta.core.db import transaction
+from kaunta.core.redaction import harmless
 from kaunta.core.runtime import Runtime
 from kaunta.payments.queries import timeline as queries
-from kaunta.payments.redaction import harmless
 from kaunta.payments.timeline import Attempt, attempts
 from kaunta.payments.views import PaymentView
 

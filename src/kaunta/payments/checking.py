@@ -12,7 +12,7 @@ from uuid import UUID
 
 from kaunta.bars import queries as bar_queries
 from kaunta.core.db import transaction
-from kaunta.core.errors import BadRequest, NotFound
+from kaunta.core.errors import BadRequest, KauntaError, NotFound
 from kaunta.core.runtime import Runtime
 from kaunta.credentials import queries as credential_queries
 from kaunta.daraja.client import DarajaClient
@@ -29,10 +29,20 @@ from kaunta.payments.verdict import Verdict
 
 #: A question is not put again before this has passed, seconds of policy; until then its answer is waited for.
 PATIENCE_SECONDS = 180.0
+#: Questions about codes that a bar may put in a window of so many seconds of policy: whoever tries codes one after the
+#: other would use up what Safaricom answers, for refunds and for everybody else.
+LIMITS = ((60.0, 10), (3_600.0, 60))
 #: What Safaricom calls money that leaves an organisation (ReasonType).
 OUTGOING = ("b2c", "business payment", "reversal", "withdraw", "settlement", "salary", "promotion")
 #: A phone, plain or masked, as against a shortcode.
 PAYER = re.compile(r"(254|0)[17][\d*]{8}|[\d*]*\*[\d*]*")
+
+
+class TooManyChecks(KauntaError):
+    """Safaricom was asked about many codes just now. Wait a few minutes, then check this one again."""
+
+    status = 429
+    code = "too_many_checks"
 
 
 class Source(StrEnum):
@@ -81,7 +91,7 @@ class CodeAnswer:
 async def check_code(rt: Runtime, daraja: DarajaClient, bar_id: UUID, code: str, *, by: str) -> CodeAnswer:
     """Say what is known of a code, and ask Safaricom where nothing is. Asked again, it says what came of it.
 
-    Raises `NotFound`, `BadRequest`.
+    Raises `NotFound`, `BadRequest`, `TooManyChecks`.
     """
     code = "".join(code.split()).upper()
     if not RECEIPT.fullmatch(code):
@@ -133,6 +143,11 @@ async def ask(rt: Runtime, daraja: DarajaClient, bar_id: UUID, environment: str,
     """Put the question; its answer comes as a Result."""
     try:
         async with transaction(rt.db) as db:
+            # Two who ask at once are counted one after the other.
+            await bar_queries.lock_bar(db, bar_id)
+            for seconds, most in LIMITS:
+                if await queries.checks_of_bar(db, bar_id, rt.clock.before(seconds)) >= most:
+                    raise TooManyChecks(retryAfter=int(rt.clock.wait(seconds)) + 1)
             call = await asking.prepare(db, rt, bar_id, environment, "status", by=by, receipt=code)
     except (NoInitiator, NoCertificate):
         return CodeAnswer(code, Source.NOBODY, Standing.CANNOT_ASK)

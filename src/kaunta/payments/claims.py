@@ -57,7 +57,10 @@ async def put_before_a_person(db: Connection, rt: Runtime, receipt: sightings.Se
 
 
 async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environment: str, by: str, reason: str) -> bool:
-    """Refuse a claim and take its credit back, refunds with it; True where there was one."""
+    """Refuse a claim and take its credit back, its receipt's refunds with it; True where there was one.
+
+    What was sent by hand for a credit without a known code stays in the ledger: that money has left.
+    """
     # Deadlock is possible where two proofs disprove each other's tabs; one of them is then tried again.
     await tab_queries.lock_tab(db, claim.tab_id)
     # Looked at again now that the tab is held: while we waited, its own receipt may have come and made it proven.

@@ -31,6 +31,8 @@ FRESH_SECONDS = 600.0
 
 #: The audit's word for a note.
 NOTED = "payment.noted"
+#: Notes that a payment holds at most; more is a mistake or mischief.
+NOTES = 50
 #: And for somebody's question to Safaricom before they decide.
 CHECKED = "payment.checked"
 
@@ -40,6 +42,12 @@ class AskedAlready(KauntaError):
 
     status = 429
     code = "asked_already"
+
+
+class NotesFull(Conflict):
+    """This payment has all the notes it can hold."""
+
+    code = "notes_full"
 
 
 class CheckFirst(Conflict):
@@ -141,10 +149,12 @@ async def ask(rt: Runtime, daraja: DarajaClient, transaction_id: UUID) -> None:
 
 
 async def note(rt: Runtime, bar_id: UUID, transaction_id: UUID, text: str, *, by: str) -> None:
-    """What somebody wants to be read beside a payment; kept in the audit. Raises `BadRequest`."""
+    """What somebody wants to be read beside a payment; kept in the audit. Raises `BadRequest`, `NotesFull`."""
     if not 1 <= len(text.strip()) <= 500:
         raise BadRequest("Write a note of at most 500 characters.")
     async with transaction(rt.db) as db:
+        if await reading.count_audited(db, transaction_id, NOTED) >= NOTES:
+            raise NotesFull
         await audit(
             db, rt.clock, by, NOTED, "transaction", transaction_id, bar_id=bar_id, reason=without_personal(text.strip())
         )

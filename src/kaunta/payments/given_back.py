@@ -5,8 +5,9 @@ none. Where a receipt finds its tab after money of it went back, the rows follow
 from uuid import UUID
 
 from kaunta.core.db import Connection
+from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
-from kaunta.payments.queries import refunds
+from kaunta.payments.queries import refundable, refunds
 from kaunta.payments.queries.refunds import Refund
 from kaunta.tabs import queries as tab_queries
 from kaunta.tabs import settle
@@ -38,9 +39,22 @@ async def book(db: Connection, rt: Runtime, refund: Refund, by: str) -> tuple[st
     return (f"tab:{refund.tab_id}", f"bar:{refund.bar_id}")
 
 
-async def follow(db: Connection, rt: Runtime, receipt_id: UUID, ledger_id: UUID) -> None:
-    """A receipt was just credited: what was given back of it, or of that credit, belongs together now."""
+async def follow(db: Connection, rt: Runtime, receipt_id: UUID, ledger_id: UUID, *, proven: bool = False) -> None:
+    """A receipt was just credited: what was given back of it, or of that credit, belongs together now.
+
+    Unless it is only believed that they belong together (not `proven`): then what was sent by hand while no code was
+    known stays the credit's own, or it would leave with a receipt that turns out to be somebody else's.
+    """
+    left = await refundable.refundable_receipt(db, receipt_id)
+    if left is not None and left.left < 0:
+        # The proof is smaller than what has gone already. It is booked all the same; no other try would change it.
+        await open_problem(
+            db, rt.clock, "given_back_too_much", receipt_id, bar_id=left.bar_id, severity=Severity.CRITICAL,
+            receipt=left.receipt, amount=-left.left, received=left.received,
+        )  # fmt: skip
     for refund in await refunds.of_receipt(db, receipt_id):
+        if refund.receipt_id is None and not proven:
+            continue
         await refunds.join_credit(db, refund.id, receipt_id, ledger_id)
         joined = await refunds.refund(db, refund.id)
         if joined is not None and joined.state == "refunded":

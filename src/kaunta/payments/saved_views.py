@@ -9,10 +9,10 @@ from uuid import UUID
 
 from kaunta.core.db import transaction
 from kaunta.core.errors import BadRequest, NotFound
+from kaunta.core.redaction import LONG_NUMBER
 from kaunta.core.runtime import Runtime
 from kaunta.payments.queries import saved_views as queries
 from kaunta.payments.queries.saved_views import SavedView
-from kaunta.payments.redaction import LONG_NUMBER
 
 __all__ = ["LONGEST_NAME", "MOST_VIEWS", "NoSuchView", "SavedView", "ViewRefused", "forget", "keep", "views_of"]
 

@@ -15,11 +15,13 @@ from starlette.responses import StreamingResponse
 from kaunta.access.queries import people
 from kaunta.access.roles import May
 from kaunta.audit.queries import kinds_of_objects
+from kaunta.audit.queries.following import Stand, stand
 from kaunta.audit.reading import NEWEST, Entry, Place, Wanted, page, stream
 from kaunta.core.audit import audit as write_down
 from kaunta.core.clock import EAT
 from kaunta.core.db import transaction
 from kaunta.core.errors import BadRequest
+from kaunta.core.runtime import Runtime
 from kaunta.core.web import runtime
 from kaunta.payments import views
 from kaunta.payments.errors import PaymentNotFound
@@ -37,6 +39,10 @@ FIELDS = ("payment", "person", "kind", "object", "action", "first_day", "last_da
 CREDENTIALS = "credentials."
 #: Entries that are looked at for the choice of what they are about.
 RECENT = 2_000
+#: Lines are sealed within seconds; a worker that is away, or an old transaction, makes them wait.
+LATE_SECONDS = 300
+#: Findings that the page names; the command has all of them.
+SHOWN = 5
 COLUMNS = (
     "at_eat", "at_utc", "who", "actor", "action", "object_kind", "object_id", "outcome", "reason", "detail",
 )  # fmt: skip
@@ -88,6 +94,7 @@ async def show_audit(request: Request, seat: AtCounter) -> Response:
     async with rt.db.acquire() as db:
         known = await people(db, seat.bar_id)
         kinds = sorted({"transaction", "refund", *await kinds_of_objects(db, seat.bar_id, RECENT)})
+        chain = await stand(db)
         name = await names(db, seat.bar_id)
     kept = {field: asked[field] for field in FIELDS if asked.get(field)}
     return counter_page(
@@ -95,6 +102,9 @@ async def show_audit(request: Request, seat: AtCounter) -> Response:
         "audit.html",
         seat,
         found=found,
+        chain=chain,
+        chain_look=look_of(chain, rt),
+        broken=[finding["sentence"] for finding in (chain.findings or [])[:SHOWN]],
         asked=asked,
         actors=[(f"staff:{person.account_id}", person.name) for person in known]
         + [(actor, words) for actor, words in MACHINES.items() if actor in ("safaricom", "kaunta", "guest")],
@@ -107,6 +117,17 @@ async def show_audit(request: Request, seat: AtCounter) -> Response:
         older="?" + urlencode(kept | {"before": found.after.text()}) if found.after else None,
         query=urlencode(kept),
     )
+
+
+def look_of(chain: Stand, rt: Runtime) -> str:
+    """The chain in a word: off, broken, late (lines wait for their seal longer than they should), new or sealed."""
+    if rt.settings.seal_key is None:
+        return "off"
+    if chain.findings:
+        return "broken"
+    if chain.waiting is not None and rt.clock.elapsed(chain.waiting) > LATE_SECONDS:
+        return "late"
+    return "sealed" if chain.batch else "new"
 
 
 def page_of(entry: Entry) -> str | None:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from fastapi import APIRouter, Request, Response
 
+from kaunta.access.roles import May
 from kaunta.core.errors import BadRequest
 from kaunta.core.web import runtime
 from kaunta.payments.health import health
@@ -57,6 +58,7 @@ def state_of(row: ReachRow) -> tuple[str, str]:
 @router.get("/staff/health")
 async def show_health(request: Request, seat: AtCounter, date: str = "") -> Response:
     """One business day; the present one where the address names none."""
+    seat.require(May.SERVE)
     rt = runtime(request)
     today = business_day(rt.clock.now())
     day = day_of(date, today)

@@ -4,7 +4,8 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -110,6 +111,35 @@ def chips(asked: QueryParams) -> list[tuple[str, str]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Some days in a word; `on`: they are the ones shown."""
+
+    words: str
+    address: str
+    on: bool
+
+
+def presets(asked: QueryParams, today: date) -> list[Preset]:
+    """The business days people ask for most, with whatever else is wished for; the present one is the shift's."""
+    wishes = {name: asked[name] for name in FIELDS if asked.get(name)}
+    spans = {
+        "Today’s business day": (today, today),
+        "Yesterday": (today - timedelta(days=1), today - timedelta(days=1)),
+        "This week": (today - timedelta(days=today.weekday()), today),
+        "Last 7 days": (today - timedelta(days=6), today),
+        "This month": (today.replace(day=1), today),
+    }
+    return [
+        Preset(
+            words,
+            f"{PAGE}?" + urlencode(wishes | {"first_day": first.isoformat(), "last_day": last.isoformat()}),
+            (wishes.get("first_day"), wishes.get("last_day")) == (first.isoformat(), last.isoformat()),
+        )
+        for words, (first, last) in spans.items()
+    ]
+
+
 def place_of(text: str) -> tuple[datetime, UUID]:
     """Where a page begins. Raises `BadRequest`."""
     try:
@@ -128,6 +158,7 @@ def place_text(place: tuple[datetime, UUID]) -> str:
 @router.get(PAGE)
 async def show_history(request: Request, seat: AtCounter) -> Response:
     """A page of the filtered payments and what all of them come to."""
+    seat.require(May.SERVE)
     return await history_page(request, seat, request.query_params)
 
 
@@ -156,7 +187,7 @@ async def history_page(request: Request, seat: Seat, asked: QueryParams, error: 
         statuses=[status.value for status in Status],
         classes=[klass.value for klass in ResultClass],
         confirmers=list(CONFIRMED_BY),
-        today=today.isoformat(),
+        presets=presets(asked, today),
         older=f"{PAGE}?" + urlencode(kept | {"before": place_text(page.after)}) if page.after else None,
         csv_address="/staff/payments.csv?" + urlencode(kept),
         may_export=seat.may(May.EXPORT),

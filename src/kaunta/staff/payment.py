@@ -40,6 +40,7 @@ KINDS = {
 @router.get("/staff/payments/{name}")
 async def show_payment(request: Request, name: str, seat: AtCounter) -> Response:
     """A payment by its reference, or by its id where a problem names it."""
+    seat.require(May.SERVE)
     return await payment_page(request, seat, await payment_at(request, seat, name))
 
 
@@ -104,6 +105,7 @@ def why_not_refunded(seat: Seat, p: PaymentView, left: bool) -> str | None:
 @router.post("/staff/payments/{name}/check")
 async def check(request: Request, name: str, post: Posted) -> Response:
     """Ask Safaricom now."""
+    post.seat.require(May.SERVE)
     p = await payment_at(request, post.seat, name)
     pushes: Pushes = request.app.state.pushes
     try:
@@ -116,6 +118,7 @@ async def check(request: Request, name: str, post: Posted) -> Response:
 @router.post("/staff/payments/{name}/push")
 async def push(request: Request, name: str, post: Posted) -> Response:
     """Another prompt to the same phone, as a new attempt."""
+    post.seat.require(May.SERVE)
     p, rt = await payment_at(request, post.seat, name), runtime(request)
     amount = post.text("amount")
     again = Again(
@@ -134,10 +137,11 @@ async def push(request: Request, name: str, post: Posted) -> Response:
 @router.post("/staff/payments/{name}/note")
 async def take_note(request: Request, name: str, post: Posted) -> Response:
     """A note beside the payment."""
+    post.seat.require(May.SERVE)
     p, rt, seat = await payment_at(request, post.seat, name), runtime(request), post.seat
     try:
         await desk.note(rt, seat.bar_id, p.id, post.text("note"), by=f"staff:{seat.account_id}")
-    except BadRequest as error:
+    except (BadRequest, desk.NotesFull) as error:
         return await payment_page(request, seat, p, error)
     return RedirectResponse(f"/staff/payments/{p.reference}", 303)
 
@@ -145,6 +149,7 @@ async def take_note(request: Request, name: str, post: Posted) -> Response:
 @router.post("/staff/payments/{name}/bundle")
 async def download_bundle(request: Request, name: str, post: Posted) -> Response:
     """The support bundle, as a file: redacted JSON that may leave the bar."""
+    post.seat.require(May.SERVE)
     p, rt = await payment_at(request, post.seat, name), runtime(request)
     made = await bundle.support_bundle(rt, p, by=f"staff:{post.seat.account_id}")
     headers = {

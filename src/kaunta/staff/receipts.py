@@ -88,12 +88,14 @@ async def queue_page(
 @router.get("/staff/receipts")
 async def show_queue(request: Request, seat: AtCounter) -> Response:
     """Money that is on no tab yet, and the box for a code."""
+    seat.require(May.SERVE)
     return await queue_page(request, seat)
 
 
 @router.post("/staff/receipts/check")
 async def check(request: Request, post: Posted) -> Response:
     """Is this code real? Asked again, it says what has come of the question."""
+    post.seat.require(May.SERVE)
     pushes: Pushes = request.app.state.pushes
     code = post.text("code")[:40]
     try:
@@ -161,6 +163,7 @@ async def receipt_page(
 @router.get("/staff/receipts/{name}")
 async def show_receipt(request: Request, name: str, seat: AtCounter) -> Response:
     """One receipt: whose it is, or who it may be of."""
+    seat.require(May.SERVE)
     return await receipt_page(request, seat, await receipt_at(request, seat, name))
 
 

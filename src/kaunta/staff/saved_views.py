@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import QueryParams
 
+from kaunta.access.roles import May
 from kaunta.core.web import runtime
 from kaunta.payments.saved_views import NoSuchView, ViewRefused, forget, keep
 from kaunta.staff.history import address_of, history_page, read_filter
@@ -17,6 +18,7 @@ router = APIRouter(route_class=CounterRoute, include_in_schema=False)
 @router.post("/staff/payments/views")
 async def save_view(request: Request, post: Posted) -> Response:
     """Keep the shown filters (`query`) under a `name`; what is kept is what our code read of them."""
+    post.seat.require(May.SERVE)
     seat = post.seat
     query = address_of(read_filter(QueryParams(post.text("query"))))
     try:
@@ -29,6 +31,7 @@ async def save_view(request: Request, post: Posted) -> Response:
 @router.post("/staff/payments/views/{view_id}/delete")
 async def delete_view(request: Request, view_id: str, post: Posted) -> Response:
     """Delete one's own view."""
+    post.seat.require(May.SERVE)
     id_ = uuid_of(view_id)
     if id_ is None:
         raise NoSuchView

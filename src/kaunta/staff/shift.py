@@ -70,6 +70,7 @@ async def shares_of(request: Request, seat: Seat, hours: Hours) -> list[Share]:
 @router.get("/staff/shift")
 async def show_shift(request: Request, seat: AtCounter) -> Response:
     """The lines, to look at and to print."""
+    seat.require(May.SERVE)
     rt = runtime(request)
     today = business_day(rt.clock.now())
     hours = hours_of(request, today)

@@ -1,5 +1,6 @@
 """Whose money is it? Never a guess, never by phone; and what a person says gives way to what Safaricom proves."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from kaunta.daraja.requests import timestamp
 from kaunta.payments import matching
-from kaunta.payments.checking import Source, Standing, check_code
+from kaunta.payments.checking import LIMITS, Source, Standing, TooManyChecks, check_code
 from kaunta.payments.looking_again import look_again
 from kaunta.payments.matching import Ground, NotOnAClaim, ReceiptBooked, ReceiptGoesElsewhere
 from kaunta.payments.resolve import Resolution, resolve
@@ -182,6 +183,24 @@ async def test_a_code_is_answered_from_the_receipts_else_by_safaricom_and_it_say
     await evening.settle()
     answer = await check_code(rt, daraja, bar, "SKE52PAWR9", by="staff:x")
     assert (answer.source, answer.standing) == (Source.SAFARICOM, Standing.NOT_FOUND)
+
+
+async def test_nobody_tries_codes_one_after_the_other(acting: DirectMoney) -> None:
+    evening = acting.evening
+    rt, daraja, bar = evening.rt, evening.pushes.daraja, evening.bar.id
+    most = LIMITS[0][1]
+    codes = [f"SKE52PAW{number:02d}" for number in range(most + 5)]
+    asked = await asyncio.gather(
+        *(check_code(rt, daraja, bar, code, by="staff:x") for code in codes), return_exceptions=True
+    )
+    assert sum(isinstance(each, TooManyChecks) for each in asked) == 5
+    assert await rt.db.fetchval("select count(*) from daraja_requests where kind = 'status'") == most
+    await evening.settle()
+    # What is known already costs no question, and the next minute has its own.
+    known = codes[[isinstance(each, TooManyChecks) for each in asked].index(False)]
+    assert (await check_code(rt, daraja, bar, known, by="staff:x")).standing is Standing.NOT_FOUND
+    await evening.wait(61)
+    await check_code(rt, daraja, bar, "SKE52PAWR9", by="staff:x")
 
 
 async def test_a_bar_without_an_initiator_says_that_it_cannot_ask(told: DirectMoney) -> None:

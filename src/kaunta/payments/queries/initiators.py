@@ -175,6 +175,18 @@ async def latest_about(db: Connection, environment: str, bar_id: UUID, receipt: 
     return Request(**row) if row else None
 
 
+async def checks_of_bar(db: Connection, bar_id: UUID, since: datetime) -> int:
+    """How many codes a bar has asked about since a moment."""
+    count: int = await db.fetchval(
+        """
+        select count(*) from daraja_requests
+        where bar_id = $1 and asked_at > $2 and kind = 'status' and refund_id is null
+        """,
+        bar_id, since,
+    )  # fmt: skip
+    return count
+
+
 async def latest_balance(
     db: Connection, bar_id: UUID, environment: str, since: datetime, until: datetime
 ) -> Request | None:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 
+#: Lines of one kind that a payment's page reads: a repeated callback or question must not make it heavy.
+MOST = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Original:
@@ -139,51 +142,70 @@ async def newest_of_bar(
 
 
 async def events_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
-    """A payment's history, oldest first."""
+    """A payment's history, oldest first; of a very long one the newest."""
     rows = await db.fetch(
         """
-        select at, kind, from_status::text as from_status, to_status::text as to_status, actor, detail
-        from payment_events where transaction_id = $1 order by at, id
+        select * from (
+            select at, id, kind, from_status::text as from_status, to_status::text as to_status, actor, detail
+            from payment_events where transaction_id = $1 order by at desc, id desc limit $2) newest
+        order by at, id
         """,
-        transaction_id,
-    )
+        transaction_id, MOST,
+    )  # fmt: skip
     return [dict(row) for row in rows]
 
 
 async def exchanges_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
-    """What we asked Daraja about a payment, oldest first."""
+    """What we asked Daraja about a payment, oldest first; of very many questions the newest."""
     rows = await db.fetch(
         """
-        select at, kind, outcome, http_status, duration_ms, request, response from daraja_exchanges
-        where transaction_id = $1 order by at, id
+        select * from (
+            select at, id, kind, outcome, http_status, duration_ms, request, response from daraja_exchanges
+            where transaction_id = $1 order by at desc, id desc limit $2) newest
+        order by at, id
         """,
-        transaction_id,
-    )
+        transaction_id, MOST,
+    )  # fmt: skip
     return [dict(row) for row in rows]
 
 
 async def callbacks_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
-    """The callbacks that were matched to a payment, oldest first."""
+    """The callbacks that were matched to a payment, oldest first; of very many the newest."""
     rows = await db.fetch(
         """
-        select received_at as at, verdict, host(source) as source, processed_at from mpesa_callbacks
-        where transaction_id = $1 order by received_at, id
+        select * from (
+            select received_at as at, id, verdict, host(source) as source, processed_at from mpesa_callbacks
+            where transaction_id = $1 order by received_at desc, id desc limit $2) newest
+        order by at, id
         """,
-        transaction_id,
-    )
+        transaction_id, MOST,
+    )  # fmt: skip
     return [dict(row) for row in rows]
 
 
 async def audited(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
-    """What people did about a payment, oldest first."""
+    """What people did about a payment, oldest first; of very much the newest."""
     rows = await db.fetch(
         """
-        select at, action, actor, reason, detail from audit_events
-        where object_kind = 'transaction' and object_id = $1 order by at, id
+        select * from (
+            select at, id, action, actor, reason, detail from audit_events
+            where object_kind = 'transaction' and object_id = $1 order by at desc, id desc limit $2) newest
+        order by at, id
         """,
-        str(transaction_id),
-    )
+        str(transaction_id), MOST,
+    )  # fmt: skip
     return [dict(row) for row in rows]
+
+
+async def count_audited(db: Connection, transaction_id: UUID, action: str) -> int:
+    """How often somebody did this about a payment."""
+    count: int = await db.fetchval(
+        """
+        select count(*) from audit_events where object_kind = 'transaction' and object_id = $1 and action = $2
+        """,
+        str(transaction_id), action,
+    )  # fmt: skip
+    return count
 
 
 async def resolve_limit(db: Connection, bar_id: UUID) -> int:

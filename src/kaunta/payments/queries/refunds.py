@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
+from kaunta.core.redaction import typed, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,8 @@ async def append_event(
         insert into refund_events (at, bar_id, refund_id, kind, from_state, to_state, actor, reason, detail)
         values ($1, $2, $3, $4, $5::text::refund_state, $6::text::refund_state, $7, $8, $9)
         """,
-        at, bar_id, refund_id, kind, from_state, to_state, actor, reason, detail,
+        at, bar_id, refund_id, kind, from_state, to_state, actor, None if reason is None else without_secrets(reason),
+        typed(detail),
     )  # fmt: skip
 
 

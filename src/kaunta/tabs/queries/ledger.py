@@ -119,11 +119,14 @@ STANDING = """
 
 
 async def standing_refunds(db: Connection, ledger_id: UUID) -> list[Standing]:
-    """The refunds of a credit that nothing has cancelled."""
+    """A credit's refunds that nothing has cancelled, and that leave with its receipt. What somebody sent by hand while
+    no code was known was sent for this credit, and stays on record whatever becomes of the receipt."""
     rows = await db.fetch(
         f"""
         {STANDING} where x.corrects = $1 and x.kind = 'refund'
           and not exists (select from tab_payments y where y.corrects = x.id and y.kind = 'correction')
+          and not exists (select from mpesa_refunds f where f.credit_id = $1 and f.receipt_id is null
+                          and x.idempotency_key = 'refund:' || f.id || ':' || f.credit_id)
         """,
         ledger_id,
     )
