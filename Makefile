@@ -57,7 +57,7 @@ traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' marke
 	$(RUN) -m tests.traceability
 
 screens: $(VENV)/.test browser ## draws the pictures of docs/screens again
-	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest --share=all tests/browser/test_screens.py tests/browser/test_looking_back.py
+	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest --share=all tests/browser/test_screens.py tests/browser/test_looking_back.py tests/browser/test_settings_pictures.py
 
 lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
 	$(COMPILE) requirements/run.in --output-file requirements/run.txt

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from kaunta import __version__
-from kaunta.api import bars, c2b, callback, health, mpesa_direct, mpesa_settings, payments, result
+from kaunta.api import bars, c2b, callback, diagnostics, health, mpesa_direct, mpesa_settings, payments, result
 from kaunta.core.clock import Clock
 from kaunta.core.entropy import Entropy
 from kaunta.core.outbound import Outbound
@@ -84,6 +84,7 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     app.include_router(bars.router)
     app.include_router(mpesa_settings.router)
     app.include_router(mpesa_direct.router)
+    app.include_router(diagnostics.router)
     app.router.routes.extend([*callback.routes, *c2b.routes, *result.routes])
     app.include_router(customer_router, include_in_schema=False)
     app.include_router(staff_router, include_in_schema=False)

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 import uvicorn
@@ -74,14 +74,16 @@ async def served(app: FastAPI, listening: socket.socket) -> AsyncIterator[Server
         await task
 
 
-async def until_told() -> None:
-    """Wait for SIGINT or SIGTERM."""
+@contextmanager
+def until_told() -> Iterator[asyncio.Event]:
+    """For the length of the block SIGINT and SIGTERM set the event, and end nothing by themselves: it is entered before
+    anybody is told that we run."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     try:
-        await told.wait()
+        yield told
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -12,7 +12,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from kaunta.alert_settings import AlertSettings
 
 
 class Mode(StrEnum):
@@ -41,7 +43,7 @@ ORIGIN = "write an origin like https://pay.example.co.ke, without a path"
 PHONE = re.compile(r"(\+?254|0)?[17][0-9]{8}")
 
 
-class Settings(BaseModel):
+class Settings(AlertSettings):
     """The environment, read and checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -61,6 +63,24 @@ class Settings(BaseModel):
     database_statement_cache: bool = Field(True, description="Off only behind a pooler that cannot keep statements.")
     keys: SecretStr | None = Field(
         None, description="The keyring: name:base64 of 32 bytes[,older ones]. `kaunta keys generate` prints one."
+    )
+    recovery_key: SecretStr | None = Field(
+        None,
+        description="The backups' key, written like one of KAUNTA_KEYS; older ones may follow it to read old backups. "
+        "Keep it away from the machine as well: with it and a backup everything can be had again.",
+    )
+    backup_folder: str | None = Field(
+        None, description="Where the worker keeps backups; none are made by themselves without it."
+    )
+    backup_hour: int = Field(4, ge=0, le=23, description="The hour (Nairobi) from which the day's backup is made.")
+    backup_whole: bool = Field(
+        False, description="The worker backs up the whole database by pg_dump, not only the credentials."
+    )
+    backup_keep_daily: int = Field(7, ge=1, le=1_000, description="Of how many days the last backup is kept.")
+    backup_keep_weekly: int = Field(4, ge=0, le=1_000, description="Of how many weeks the last backup is kept.")
+    backup_keep_monthly: int = Field(12, ge=0, le=1_000, description="Of how many months the last backup is kept.")
+    postgres_folder: str | None = Field(
+        None, description="Folder with pg_dump and pg_restore, where they are not found by themselves."
     )
     public_url: str = Field(
         "http://127.0.0.1:8000",
@@ -99,6 +119,20 @@ class Settings(BaseModel):
     )
     spool_folder: str = Field(
         ".kaunta/spool", description="Where callbacks are kept, sealed, while the database is away."
+    )
+    seal_key: SecretStr | None = Field(
+        None,
+        description="Seals the audit: name:base64 of 32 bytes[,older ones], never kept in the database or with its "
+        "backups. `kaunta keys generate --name s1` prints one; without it nothing is sealed.",
+    )
+    seal_folder: str = Field(
+        ".kaunta/seals", description="Where the worker writes the audit's heads down, each hour; keep copies elsewhere."
+    )
+    audit_access_days: int = Field(
+        90, ge=30, le=3_650, description="Days for which openings of the M-Pesa secrets stay in the audit."
+    )
+    audit_record_years: int = Field(
+        7, ge=5, le=100, description="Years for which everything else stays in the audit, payments and refunds too."
     )
     data_folder: str = Field(".kaunta", description="Where `kaunta demo` keeps its database.")
     mpesa_kms_key: SecretStr | None = Field(
@@ -161,6 +195,8 @@ class Settings(BaseModel):
             wrong.append(REMEDIES["public_url"])
         elif production and not self.public_url.startswith("https://"):
             wrong.append("KAUNTA_PUBLIC_URL: production needs https")
+        if self.backup_folder is not None and self.recovery_key is None:
+            wrong.append(REMEDIES["recovery_key"])
         for environment in ("sandbox", "production"):
             name = f"KAUNTA_DARAJA_{environment.upper()}_URL"
             if production and self.speaks_to_simulator(environment):
@@ -214,6 +250,10 @@ REMEDIES = {
     "database_url": "KAUNTA_DATABASE_URL is not set: `kaunta init` prepares a database and writes it down, "
     "or `kaunta demo` brings a throw-away one.",
     "keys": "KAUNTA_KEYS is not set: `kaunta keys generate` prints a keyring to put there.",
+    "recovery_key": "KAUNTA_RECOVERY_KEY is not set: backups are encrypted with it. `kaunta keys generate --name r1` "
+    "prints one.",
+    "backup_folder": "KAUNTA_BACKUP_FOLDER is not set: name the folder that backups are kept in.",
+    "seal_key": "KAUNTA_SEAL_KEY is not set: `kaunta keys generate --name s1` prints a key to put there.",
     "public_url": "KAUNTA_PUBLIC_URL is not set: write the origin guests reach, like https://pay.example.co.ke.",
 }
 
@@ -235,6 +275,14 @@ def load(environ: Mapping[str, str] | None = None, *, needs: tuple[str, ...] = (
     if settings is None or lines:
         raise Missing(list(dict.fromkeys(lines)))
     return settings
+
+
+def present(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Every variable of ours that is set, right or wrong, known or not, by its name: what a diagnosis looks at."""
+    source = os.environ if environ is None else environ
+    kept = {name.upper() for name in NAMED_AS_BEFORE}
+    ours = {name: value for name, value in source.items() if name.startswith("KAUNTA_") or name in kept}
+    return {name: value for name, value in ours.items() if value.strip()}
 
 
 Problem = tuple[tuple[int | str, ...], str]

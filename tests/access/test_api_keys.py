@@ -35,3 +35,20 @@ async def test_whatever_is_no_good_key_is_nobody(rt: Runtime, bar: SeededBar) ->
             assert await caller(db, header) is None, header
         await db.execute("update api_keys set revoked_at = now()")
         assert await caller(db, f"Bearer {key}") is None
+
+
+async def test_when_a_key_was_last_used_is_known_to_the_minute(rt: Runtime, bar: SeededBar) -> None:
+    used = "select last_used_at from api_keys"
+    async with transaction(rt.db) as db:
+        key = await add_api_key(db, rt, "till", bar.id, ["payments:read"], by="njeri")
+    assert await rt.db.fetchval(used) is None
+    async with rt.db.acquire() as db:
+        await caller(db, f"Bearer {key}")
+        first = await db.fetchval(used)
+        assert first is not None
+        await caller(db, f"Bearer {key}")
+        assert await db.fetchval(used) == first
+        # Not at every call: a machine asks often, and a row written each time is a row fought over.
+        await db.execute("update api_keys set last_used_at = last_used_at - interval '61 seconds'")
+        await caller(db, f"Bearer {key}")
+        assert await db.fetchval(used) >= first

@@ -3,10 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from kaunta.backups.create import create
+from kaunta.backups.folder import named
+from kaunta.backups.restore import restore
+from kaunta.backups.schedule import tools_of
+from kaunta.core.db import connect
 from kaunta.core.runtime import Runtime
+from kaunta.keys import rotate
 from kaunta.payments import inbox, matching, pull, refunds, reversals, silence
 from kaunta.payments.checking import check_code
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
@@ -131,6 +138,27 @@ async def import_statement(rt: Runtime, pushes: Pushes, said: Mapping[str, Any])
     await placing.place_of_import(rt, done.id, 1_000)
 
 
+async def rotate_keys(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """An operator has put another key in front."""
+    tools = rotate.Tools(rt.keyring, rt.entropy, rt.clock, "operator")
+    async with connect(said["database"], lock_timeout="10s") as db:
+        async for turn in rotate.rotate(db, tools, batch=3):
+            assert not turn.faults
+
+
+async def back_up(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """An operator makes a backup."""
+    async with connect(said["database"]) as db:
+        await create(db, tools_of(rt, "operator"), Path(said["folder"]), kind="credentials", reason="by_hand")
+
+
+async def restore_backup(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
+    """An operator brings a backup back."""
+    folder = Path(said["folder"])
+    async with connect(said["database"], lock_timeout="10s") as db:
+        await restore(db, tools_of(rt, "operator"), folder, named(folder, said["backup"]), trial=False)
+
+
 async def until_told() -> None:
     """Wait for a line on standard input."""
     told = asyncio.Event()
@@ -144,6 +172,7 @@ ACTS: dict[str, Act] = {
     act.__name__: act
     for act in (
         pay, pay_again, ask, check, time_out, work, import_spool, decide, take_cash, order, confirm, give_back,
-        work_on_refunds, match, find_places, ask_for_code, pull_list, import_statement,
+        work_on_refunds, match, find_places, ask_for_code, pull_list, import_statement, rotate_keys, back_up,
+        restore_backup,
     )
 }  # fmt: skip

@@ -99,5 +99,6 @@ def environment(settings: Settings) -> dict[str, str]:
     said = {}
     for name in settings.model_fields_set:
         value = getattr(settings, name)
+        value = ",".join(map(str, value)) if isinstance(value, tuple) else value
         said[f"KAUNTA_{name.upper()}"] = str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
     return said

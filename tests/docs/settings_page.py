@@ -1,6 +1,5 @@
-"""docs/reference/settings.md and .env.example, from the one module that declares every variable."""
+"""docs/reference/settings.md, from the one module that declares every variable."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -9,8 +8,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from kaunta.cli.serve import NEEDS
-from kaunta.settings import SAFARICOM_NETWORKS, Mode, Settings
-from kaunta.settings import variable as variable_of
+from kaunta.diagnostics.environment import NEEDED_IN_PRODUCTION
+from kaunta.diagnostics.variables import default, fields
+from kaunta.settings import SAFARICOM_NETWORKS
 
 INTRODUCTION = """\
 # Settings
@@ -33,20 +33,6 @@ In any mode, `serve` and `worker` refuse a database that runs with `fsync`, `ful
 off, because it could forget a payment that was acknowledged to Safaricom, and they refuse the embedded PostgreSQL of
 the demo. A secret never appears in a message or a log.
 """
-
-#: `load` asks for these as well where the mode is production.
-NEEDED_IN_PRODUCTION = ("public_url",)
-
-EXAMPLE = """\
-# What Kaunta reads from the environment: copy to .env, fill in, keep it to yourself (mode 0600).
-# `kaunta init` writes such a file for you. docs/reference/settings.md says more.
-"""
-
-
-def fields() -> Iterator[tuple[str, str, FieldInfo]]:
-    """Field name, variable and declaration, in the order of the module."""
-    for name, field in Settings.model_fields.items():
-        yield name, variable_of(name), field
 
 
 def kind(annotation: Any) -> str:
@@ -75,18 +61,6 @@ def bounds(field: FieldInfo) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
-def default(field: FieldInfo) -> str:
-    """The default as it would be written in the environment; empty where there is none."""
-    value = field.default
-    if value is None or value == ():
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value == SAFARICOM_NETWORKS:
-        return SAFARICOM_NETWORKS
-    return str(value.value if isinstance(value, StrEnum) else value)
-
-
 def settings_page() -> str:
     needs = ", ".join(f"`KAUNTA_{name.upper()}`" for name in NEEDS)
     lines = [
@@ -103,13 +77,3 @@ def settings_page() -> str:
             shown += "; **needed in production**"
         lines.append(f"| `{variable}` | {kind(field.annotation)}{bounds(field)} | {shown} | {field.description} |")
     return "\n".join(lines) + "\n\n" + PRODUCTION
-
-
-def env_example() -> str:
-    lines = [EXAMPLE]
-    for name, variable, field in fields():
-        to_fill_in = name in (*NEEDS, *NEEDED_IN_PRODUCTION)
-        written = Mode.PRODUCTION.value if name == "mode" else "" if to_fill_in else default(field)
-        lines.append(f"# {field.description}")
-        lines.append(f"{'' if to_fill_in else '#'}{variable}={written}\n")
-    return "\n".join(lines)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kaunta.diagnostics.variables import template
 from kaunta.settings import Mode, Settings, load, variable
 from tests.docs.pages import PAGES, ROOT
-from tests.docs.settings_page import env_example
 from tests.doors import doors
 from tests.support.door import Served
 
@@ -23,7 +23,7 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
 
 
 def test_the_example_environment_is_one_that_loads_once_it_is_filled_in() -> None:
-    lines = [line.removeprefix("#") for line in env_example().splitlines() if re.match(r"#?[A-Z_]+=", line)]
+    lines = [line.removeprefix("#") for line in template().splitlines() if re.match(r"#?[A-Z_]+=", line)]
     environ = dict(line.split("=", 1) for line in lines)
     assert set(environ) == {variable(name) for name in Settings.model_fields}
     filled = environ | {

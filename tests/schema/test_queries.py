@@ -23,7 +23,13 @@ CALLS = frozenset({"fetch", "fetchrow", "fetchval", "execute", "executemany", "p
 #: Modules that speak to PostgreSQL about itself, not to our tables.
 PLUMBING = frozenset({"kaunta.core.live", "kaunta.core.migrate", "kaunta.core.embedded_postgres"})
 #: Modules for databases that need not be ours, composed by the columns there are: tests of their own run every shape.
-FOREIGN = frozenset({"kaunta.bars.migration_queries", "kaunta.credentials.reencrypt_queries"})
+FOREIGN = frozenset(
+    {
+        "kaunta.bars.migration_queries",
+        "kaunta.credentials.reencrypt_queries",
+        *(f"kaunta.adopt.{name}_queries" for name in ("new", "old", "shape", "steps")),
+    }
+)
 PLACEHOLDER = re.compile(r"\$(\d+)")
 
 

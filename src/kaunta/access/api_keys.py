@@ -35,6 +35,14 @@ async def add_api_key(
     return key
 
 
+async def revoke_api_keys(db: Connection, rt: Runtime, label: str, *, by: str) -> int:
+    """Keys under a label open nothing any more, in the caller's transaction; how many there were."""
+    count = await queries.revoke_api_keys(db, label, rt.clock.now())
+    if count:
+        await audit(db, rt.clock, by, "api_key.revoked", "api_key", label, count=count)
+    return count
+
+
 async def caller(db: Connection, authorization: str | None) -> ApiCaller | None:
     """Who an `Authorization: Bearer` header says calls; None where the key is not good."""
     scheme, _, key = (authorization or "").partition(" ")

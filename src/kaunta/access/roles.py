@@ -57,6 +57,7 @@ class RoleRefused(Forbidden):
     """Your role at this bar does not allow that. Ask a manager or the owner."""
 
     code = "role_refused"
+    what: May | None = None
 
 
 def may(role: str, what: May) -> bool:
@@ -67,4 +68,6 @@ def may(role: str, what: May) -> bool:
 def require(role: str, what: May) -> None:
     """Raises `RoleRefused` where the role does not allow it."""
     if not may(role, what):
-        raise RoleRefused(f"As a {role} you may not {what}. Ask a manager or the owner.")
+        refused = RoleRefused(f"As a {role} you may not {what}. Ask a manager or the owner.")
+        refused.what = what
+        raise refused

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kaunta.access import roles, sessions
+from kaunta.access.denials import note_denied
 from kaunta.access.roles import May
 from kaunta.api.payments import STAFF_COOKIE, pushes, started
 from kaunta.bars import mpesa_settings as settings
@@ -175,8 +176,12 @@ async def person(request: Request, bar_id: UUID, *what: May, recently: bool = Fa
     membership = session.at(bar_id)
     if membership is None:
         raise NotFound("There is no such bar.")
-    for each in what:
-        roles.require(membership.role, each)
+    try:
+        for each in what:
+            roles.require(membership.role, each)
+    except roles.RoleRefused as error:
+        await note_denied(rt, session.account_id, bar_id, error)
+        raise
     if recently:
         sessions.require_proof(rt, session)
     return f"staff:{session.account_id}"

@@ -48,8 +48,9 @@ def demo(
         from kaunta.server import until_told
 
         async with running_demo(folder, port=port) as running:
-            await announce(running, as_json=json)
-            await until_told()
+            with until_told() as told:
+                await announce(running, as_json=json)
+                await told.wait()
 
     try:
         run(serve, as_json=json)

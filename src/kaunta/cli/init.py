@@ -53,6 +53,7 @@ def init(
         "KAUNTA_DATABASE_URL": database_url,
         "KAUNTA_PUBLIC_URL": public_url,
         "KAUNTA_KEYS": generate_entry(Entropy(), "k1"),
+        "KAUNTA_SEAL_KEY": generate_entry(Entropy(), "s1"),
     }
     try:
         load(lines, needs=("mode", "database_url", "keys"))

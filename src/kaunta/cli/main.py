@@ -7,15 +7,24 @@ import typer
 
 from kaunta import __version__
 from kaunta.cli import (
+    adopt,
+    alerts,
+    audit,
+    backup,
     bar,
     c2b,
     codes,
     creds,
+    creds_set,
     db,
     demo,
+    deploy,
+    diagnose,
+    env,
     init,
     invariants,
     keys,
+    mend,
     payment,
     receipts,
     serve,
@@ -36,20 +45,29 @@ app.command("init")(init.init)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("invariants")(invariants.invariants)
+app.command("diagnose")(diagnose.diagnose)
 app.command("reconcile")(payment.reconcile)
 app.add_typer(db.app, name="db")
+db.app.command("adopt")(adopt.adopt)
+db.app.command("mend")(mend.mend)
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
 app.add_typer(c2b.app, name="c2b")
 bar.app.command("day")(receipts.day)
 bar.app.command("cards")(table_cards.cards)
 bar.app.command("new-codes")(table_cards.new_codes)
+app.add_typer(deploy.app, name="deploy")
+app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
+app.add_typer(backup.app, name="backup")
 app.add_typer(creds.app, name="creds")
+creds.app.command("set")(creds_set.put)
 app.add_typer(payment.app, name="payment")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(sync.app, name="sync")
 app.add_typer(codes.app, name="codes")
+app.add_typer(audit.app, name="audit")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(simulator.app, name="simulator")
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaunta.cli.output import Exit, notes, refuse, run, settings
+from kaunta.cli.output import Exit, notes, refuse, run
+from kaunta.cli.starting import check_database, checked
 
 if TYPE_CHECKING:
     from kaunta.settings import Settings
@@ -28,8 +29,7 @@ def serve(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve guests, staff and Safaricom until SIGTERM."""
-    found = settings(*NEEDS)
-    check_callback_address(found)
+    found = checked(*NEEDS)
     if workers > 1:
         raise typer.Exit(supervise(found, host, port, workers, no_worker=no_worker))
     run(lambda: serve_one(found, host, port, worker=not no_worker, fd=fd))
@@ -38,7 +38,7 @@ def serve(
 async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd: int | None) -> None:
     from kaunta.app import serving
     from kaunta.core import log
-    from kaunta.server import Server, listen
+    from kaunta.server import listen, served, until_told
 
     log.configure(found.log_format)
     await check_database(found)
@@ -46,54 +46,12 @@ async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
     except OSError as error:
         refuse(Exit.ALREADY_RUNNING, f"Port {port} on {host} is taken ({error.strerror}). Choose another with --port.")
-    async with serving(found, worker=worker) as app:
-        address = listening.getsockname()
-        notes.print(f"kaunta serves on http://{address[0]}:{address[1]}")
-        await Server(app).serve(sockets=[listening])
-
-
-def check_callback_address(found: "Settings") -> None:
-    """Refuse, in production, an address that Safaricom would not call back: every payment would stay unanswered."""
-    from kaunta.daraja.requests import CallbackUrlRefused, check_callback_url
-    from kaunta.settings import Mode
-
-    if found.mode is not Mode.PRODUCTION:
-        return
-    try:
-        check_callback_url(f"{found.public_url}/cb/", "production")
-    except CallbackUrlRefused as refused:
-        refuse(
-            Exit.CONFIGURATION,
-            f"KAUNTA_PUBLIC_URL: Safaricom would not call back there ({refused.reason}). Write a public https origin "
-            "whose name has none of the words that Safaricom forbids.",
-        )
-
-
-async def check_database(found: "Settings") -> None:
-    """Refuse a database that is behind, or that may forget what it committed."""
-    from kaunta.core.db import connect
-    from kaunta.core.durability import forgetful_settings, is_embedded
-    from kaunta.core.migrate import state
-
-    if found.database_url is None:
-        raise RuntimeError("settings() has checked for it")
-    url = (found.database_direct_url or found.database_url).get_secret_value()
-    schema = await state(url)
-    if not schema.up_to_date:
-        refuse(Exit.CONFIGURATION, "The database is behind. Run `kaunta db upgrade`.")
-    async with connect(url) as db:
-        if await is_embedded(db):
-            refuse(
-                Exit.REFUSED,
-                "This is the embedded PostgreSQL of `kaunta demo` and the tests; `serve` needs a server of its own.\n"
-                "Install PostgreSQL 15 or newer and point KAUNTA_DATABASE_URL at it; `kaunta init` helps.",
-            )
-        for setting in await forgetful_settings(db):
-            refuse(
-                Exit.CONFIGURATION,
-                f"PostgreSQL runs with {setting} = off: a payment acknowledged to Safaricom could be forgotten. "
-                "Switch it on.",
-            )
+    # Not uvicorn's own `serve`: it raises the signal again when it has ended, and nothing of ours would be ended.
+    async with serving(found, worker=worker) as app, served(app, listening):
+        with until_told() as told:
+            address = listening.getsockname()
+            notes.print(f"kaunta serves on http://{address[0]}:{address[1]}")
+            await told.wait()
 
 
 def supervise(found: "Settings", host: str, port: int, workers: int, *, no_worker: bool) -> int:
@@ -138,8 +96,7 @@ def worker(
     one_shot: Annotated[bool, typer.Option("--one-shot", help="Do what is waiting, then end.")] = False,
 ) -> None:
     """Deal with what nobody waits for: stored callbacks, silent payments, upkeep. Any number may run."""
-    found = settings(*NEEDS)
-    check_callback_address(found)
+    found = checked(*NEEDS)
 
     async def work() -> None:
         from kaunta.app import daraja_client
@@ -156,11 +113,12 @@ def worker(
             if one_shot:
                 await crew.once()
                 return
-            await crew.start()
-            notes.print("kaunta works")
-            try:
-                await until_told()
-            finally:
-                await crew.stop()
+            with until_told() as told:
+                await crew.start()
+                notes.print("kaunta works")
+                try:
+                    await told.wait()
+                finally:
+                    await crew.stop()
 
     run(work)

@@ -4,6 +4,7 @@ Migrations are SQL files run through Alembic. `schema.txt` beside them describes
 `drift` compares a live database with it, so that a hand-made change does not stay unseen.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import asyncpg
-from alembic import command, op
+from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -23,6 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from kaunta.core.db import Connection, connect
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+#: The schema Kaunta lives in. The scripts name it in two places, and else go by the search path.
+LIVE = "public"
+NAMED = re.compile(rf"(in schema|search_path =) {LIVE}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,28 @@ def run_sql(name: str) -> None:
     # The driver opens its transaction with the first statement; the scripts must be inside it.
     bind.execute(text("select 1"))
     adapted = bind.connection.dbapi_connection
+    schema = context.config.attributes.get("schema", LIVE)
     folder = MIGRATIONS / "sql" / name
     for script in [folder] if folder.is_file() else sorted(folder.glob("*.sql")):
-        sql = script.read_text(encoding="utf-8")
+        sql = NAMED.sub(rf"\1 {schema}", script.read_text(encoding="utf-8"))
         adapted.run_async(lambda raw, sql=sql: raw.execute(sql))  # type: ignore[union-attr]
 
 
 async def upgrade(url: str) -> SchemaState:
     """Migrate the database at `url` to the head; returns where it stands now."""
+    await upgrade_in(url, LIVE)
+    return await state(url)
+
+
+async def upgrade_in(url: str, schema: str) -> None:
+    """Migrate what stands in a schema that is there, which for the length of it is the only one on the search path."""
 
     def run(connection: SyncConnection) -> None:
         config = alembic_config()
         config.attributes["connection"] = connection
+        config.attributes["schema"] = schema
+        if schema != LIVE:
+            connection.execute(text(f"set local search_path to {schema}"))
         # Two programs that start together must not both migrate.
         connection.execute(text("select pg_advisory_xact_lock(hashtext('kaunta migrations'))"))
         command.upgrade(config, "head")
@@ -82,7 +96,6 @@ async def upgrade(url: str) -> SchemaState:
                 await connection.run_sync(run)
     finally:
         await engine.dispose()
-    return await state(url)
 
 
 async def state(url: str) -> SchemaState:
@@ -123,9 +136,10 @@ def engine_for(url: str) -> AsyncEngine:
 
 
 DESCRIBE = """
-with ours as (
+with extensions as (select objid from pg_depend where deptype = 'e'), ours as (
     select c.oid, c.relname, c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'public' and not c.relispartition and c.relname <> 'alembic_version'
+      and c.oid not in (select objid from extensions)
 )
 select 'column ' || o.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
        || case when a.attnotnull then ' not null' else '' end
@@ -143,7 +157,8 @@ select 'trigger ' || pg_get_triggerdef(t.oid) || case when t.tgenabled = 'O' the
 from ours o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
 union all
 select 'function ' || p.proname || ' ' || md5(p.prosrc) || case when p.prosecdef then ' security definer' else '' end
-from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public'
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where n.nspname = 'public' and p.oid not in (select objid from extensions)
 union all
 select 'enum ' || t.typname || ' ' || string_agg(e.enumlabel, ',' order by e.enumsortorder)
 from pg_type t join pg_enum e on e.enumtypid = t.oid join pg_namespace n on n.oid = t.typnamespace

@@ -8,14 +8,17 @@ arrived. Nothing is repeated and no redirect is followed: whoever asked decides.
 
 import asyncio
 import json as json_text
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 #: Longest answer read, bytes. Daraja's longest is under 4 kB; a gateway's error page under 100 kB.
 LONGEST_ANSWER = 1 << 20
@@ -46,7 +49,7 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class BeforeSend:
     """No connection came about, so no byte of the request left. `reason`: dns, refused, tls, connect_timeout,
-    connect, bad_url."""
+    connect, bad_url, forbidden."""
 
     reason: str
     elapsed_ms: int = 0
@@ -85,16 +88,51 @@ class BrokenOff(Exception):
         self.cause = cause
 
 
+Allows = Callable[[IPv4Address | IPv6Address], bool]
+
+
+class Forbidden(OSError):
+    """Every address that the name has is one that must not be asked."""
+
+
+class Watched(AbstractResolver):
+    """Names resolved to those of their addresses that may be asked; what is resolved here is what is connected to, so
+    a name that turns to another address a moment later gains nothing."""
+
+    def __init__(self, allows: Allows) -> None:
+        self.allows = allows
+        self.inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self.inner.resolve(host, port, family)
+        good = [each for each in found if self.allows(ip_address(each["host"].partition("%")[0]))]
+        if found and not good:
+            raise Forbidden
+        return good
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
 class Outbound:
     """The gateway. Open it inside a running loop, as a context manager or by `open` and `close`.
 
     `trust` replaces the system's certificate authorities, for a peer with one of its own; certificates are always
-    verified. `proxy_from_environment` lets HTTPS_PROXY and kin decide the way.
+    verified. `proxy_from_environment` lets HTTPS_PROXY and kin decide the way. `allows`: which addresses may be asked
+    at all, for peers that are not ours to choose; without it, all.
     """
 
     def __init__(
-        self, *, trust: ssl.SSLContext | None = None, proxy_from_environment: bool = False, connections: int = 200
+        self,
+        *,
+        trust: ssl.SSLContext | None = None,
+        proxy_from_environment: bool = False,
+        connections: int = 200,
+        allows: Allows | None = None,
     ) -> None:
+        self.allows = allows
         self.trust = trust
         self.proxy_from_environment = proxy_from_environment
         self.connections = connections
@@ -105,9 +143,16 @@ class Outbound:
         # `or True`: aiohttp's word for "verify against the system's authorities".
         verified = self.trust or True
         self.pooled = self.session(
-            aiohttp.TCPConnector(ssl=verified, limit=self.connections, keepalive_timeout=REUSE_SECONDS)
+            aiohttp.TCPConnector(
+                ssl=verified, limit=self.connections, keepalive_timeout=REUSE_SECONDS, resolver=self.resolver()
+            )
         )
-        self.fresh = self.session(aiohttp.TCPConnector(ssl=verified, limit=self.connections, force_close=True))
+        self.fresh = self.session(
+            aiohttp.TCPConnector(ssl=verified, limit=self.connections, force_close=True, resolver=self.resolver())
+        )
+
+    def resolver(self) -> AbstractResolver | None:
+        return Watched(self.allows) if self.allows is not None else None
 
     async def close(self) -> None:
         for session in (self.pooled, self.fresh):
@@ -159,6 +204,8 @@ class Outbound:
             sent_headers["Content-Type"] = "application/json"
         if not is_address(url):
             return BeforeSend("bad_url")
+        if self.allows is not None and not literal_allowed(url, self.allows):
+            return BeforeSend("forbidden")
         loop = asyncio.get_running_loop()
         started = loop.time()
         progress = Progress()
@@ -195,6 +242,14 @@ def is_address(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def literal_allowed(url: str, allows: Allows) -> bool:
+    """Whether an address written as numbers may be asked; a name is judged when it is resolved."""
+    try:
+        return allows(ip_address((urlsplit(url).hostname or "").partition("%")[0]))
+    except ValueError:
+        return True
 
 
 async def only_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -236,6 +291,8 @@ def progress_trace() -> aiohttp.TraceConfig:
 
 def reason_before(failure: Exception) -> str:
     match failure:
+        case aiohttp.ClientConnectorDNSError(os_error=Forbidden()):
+            return "forbidden"
         case aiohttp.ClientConnectorDNSError():
             return "dns"
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -60,22 +60,30 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoSecrets:
-    """The demo's keyring and its owner's password: made once, kept in the demo's folder, readable by its owner."""
+    """The demo's keyring, its owner's password and the key of its audit's seal: made once, kept in the demo's folder,
+    readable by its owner."""
 
     keys: str
     password: str
+    seal: str
 
 
 def kept_secrets(folder: Path) -> DemoSecrets:
     path = folder / "secrets.json"
-    if path.exists():
-        return DemoSecrets(**json.loads(path.read_text(encoding="utf-8")))
-    made = DemoSecrets(generate_entry(Entropy(), "demo"), "karibu-" + secrets.token_hex(4))
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"keys": made.keys, "password": made.password}, file)
-    return made
+    there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    made = {
+        "keys": generate_entry(Entropy(), "demo"),
+        "password": "karibu-" + secrets.token_hex(4),
+        "seal": generate_entry(Entropy(), "seal"),
+    }
+    kept = DemoSecrets(**(made | there))
+    if made.keys() - there.keys():
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".new")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(asdict(kept), file)
+        beside.replace(path)
+    return kept
 
 
 @asynccontextmanager
@@ -120,6 +128,8 @@ async def running_demo(
                 "KAUNTA_CLOCK_FACTOR": str(clock_factor),
                 "KAUNTA_QUERIES_PER_MINUTE": "60",
                 "KAUNTA_SANDBOX_CERTIFICATE": str(folder / "safaricom.pem"),
+                "KAUNTA_SEAL_KEY": kept.seal,
+                "KAUNTA_SEAL_FOLDER": str(folder / "seals"),
             }
         )
         app = await stack.enter_async_context(serving(settings))

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from kaunta.access.roles import May
 from kaunta.alerts import queries
 from kaunta.alerts.queries import Alert
+from kaunta.alerts.runbooks import runbook
 from kaunta.alerts.taking_up import AlertNotFound, acknowledge
 from kaunta.core.queries import OpenProblem
 from kaunta.core.web import runtime
@@ -28,13 +30,15 @@ MOST_OPEN, MOST_CLOSED = 200, 50
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An alert as people read it; `page`: where it is mended; `lasted`: how long it was open, of one that is over."""
+    """An alert as people read it; `page`: where it is mended; `help`: what to do about its kind; `lasted`: how long it
+    was open, of one that is over."""
 
     alert: Alert
     words: str
     detail: str
     page: str | None
     lasted: str | None
+    help: str | None
 
     @property
     def by_itself(self) -> bool:
@@ -46,7 +50,8 @@ def line_of(alert: Alert, bar_id: UUID) -> Line:
         OpenProblem(alert.id, alert.kind, alert.subject, alert.severity, alert.detail, alert.opened_at), bar_id
     )
     lasted = spell(alert.opened_at, alert.closed_at) if alert.closed_at else None
-    return Line(alert, told.words, told.detail, told.page, lasted)
+    help_page = f"/staff/help/{alert.kind}" if runbook(alert.kind) else None
+    return Line(alert, told.words, told.detail, told.page, lasted, help_page)
 
 
 def spell(since: datetime, until: datetime) -> str:
@@ -61,6 +66,7 @@ def spell(since: datetime, until: datetime) -> str:
 @router.get("/staff/alerts")
 async def show_alerts(request: Request, seat: AtCounter) -> Response:
     """What is open, then what is over, newest first."""
+    seat.require(May.SERVE)
     rt, before = runtime(request), request.query_params.get("before", "")
     place = place_of(before) if before else NEWEST
     async with rt.db.acquire() as db:
@@ -87,6 +93,7 @@ async def show_alerts(request: Request, seat: AtCounter) -> Response:
 @router.post("/staff/alerts/{alert_id}/acknowledge")
 async def take_up(request: Request, alert_id: str, post: Posted) -> Response:
     """Somebody has seen it and is at it."""
+    post.seat.require(May.SERVE)
     id_ = uuid_of(alert_id)
     rt = runtime(request)
     async with rt.db.acquire() as db:

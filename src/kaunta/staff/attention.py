@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from kaunta.access.roles import May
+from kaunta.alerts.runbooks import title_of
 from kaunta.core.errors import BadRequest
 from kaunta.core.web import runtime
 from kaunta.payments.attention import ENDS_BY_WORD, MONEY_OUT, TOPIC_OF, NothingToEnd, Topic, Waiting, end, waiting
@@ -51,7 +52,7 @@ def id_of(one: Waiting) -> str:
 
 
 def words_of(one: Waiting) -> str:
-    return PROBLEMS.get(one.row.kind) or one.row.kind.replace("_", " ").capitalize()
+    return PROBLEMS.get(one.row.kind) or title_of(one.row.kind)
 
 
 def told(one: Waiting) -> str:

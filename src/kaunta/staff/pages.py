@@ -14,11 +14,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from kaunta.access.roles import May
+from kaunta.access.denials import note_denied
+from kaunta.access.roles import May, RoleRefused
 from kaunta.access.sessions import ProofNeeded, StaffSession
 from kaunta.core import web
 from kaunta.core.errors import KauntaError, NotFound, SignInNeeded
-from kaunta.staff.session import GoElsewhere, Seat
+from kaunta.core.web import runtime
+from kaunta.staff.session import GoElsewhere, Seat, any_session
 
 STATIC = Path(__file__).parent.parent / "static"
 TYPES = {
@@ -62,11 +64,25 @@ class CounterRoute(APIRoute):
                 return RedirectResponse(error.where, 303, headers={"Cache-Control": "no-store"})
             except ProofNeeded:
                 return RedirectResponse(prove_page(request), 303, headers={"Cache-Control": "no-store"})
+            except RoleRefused as error:
+                await noted(request, error)
+                return refusal(request, error)
             except KauntaError as error:
-                headline = "Not found" if isinstance(error, NotFound) else "That did not work"
-                return counter_page(request, "notice.html", None, error.status, headline=headline, text=error.detail)
+                return refusal(request, error)
 
         return answer
+
+
+def refusal(request: Request, error: KauntaError) -> Response:
+    headline = "Not found" if isinstance(error, NotFound) else "That did not work"
+    return counter_page(request, "notice.html", None, error.status, headline=headline, text=error.detail)
+
+
+async def noted(request: Request, error: RoleRefused) -> None:
+    """A refusal is only ever somebody's who sits at a bar."""
+    session = await any_session(request)
+    if session.current is not None:
+        await note_denied(runtime(request), session.account_id, session.current.bar_id, error)
 
 
 def prove_page(request: Request) -> str:

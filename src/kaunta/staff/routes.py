@@ -9,7 +9,9 @@ from kaunta.staff import (
     audit,
     board,
     day,
+    diagnosis,
     health,
+    help,
     history,
     pages,
     payment,
@@ -41,9 +43,9 @@ for door in (sign_in, account, people, attention, board, tab, table_cards, histo
     router.include_router(door.router)
 for door in (statements, day):
     router.include_router(door.router)
-for door in (saved_views, resolve_wizard, alerts, audit, shift, health):
+for door in (saved_views, resolve_wizard, alerts, help, audit, shift, health):
     router.include_router(door.router)
-for door in (settings, settings_menu, settings_tables, settings_bar):
+for door in (settings, settings_menu, settings_tables, settings_bar, diagnosis):
     router.include_router(door.router)
 for door in (
     settings_mpesa,

@@ -26,6 +26,12 @@ SECTIONS = (
     Section("Tables", "/staff/settings/tables", May.MENU, "Add, rename and retire tables; print their cards."),
     Section("Bar and limits", "/staff/settings/bar", May.BAR, "The bar’s name, ways to pay, who decides up to what."),
     Section("M-Pesa", "/staff/settings/mpesa", May.SWITCH, "On and off, keys, tests, going live, the checklist."),
+    Section(
+        "Diagnosis",
+        "/staff/settings/diagnosis",
+        May.CREDENTIALS,
+        "What is wrong with this installation, the cause first, and what mends it.",
+    ),
     Section("People", "/staff/people", May.PEOPLE, "Who works here, and in which role."),
 )
 

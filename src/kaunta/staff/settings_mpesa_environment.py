@@ -15,6 +15,7 @@ from kaunta.bars.readiness.checklist import checklist
 from kaunta.bars.values import Environment
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
+from kaunta.deploy.check import known_to_the_house
 from kaunta.payments.initiate import Pushes
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Post, Posted, Seat
@@ -51,7 +52,7 @@ async def environment_page(
         in_flight=in_flight,
         gates=found.go_live if live else (),
         open=target is not None and not shut and not in_flight,
-        checklist=await checklist(rt, seat.bar_id) if live else None,
+        checklist=await checklist(rt, seat.bar_id, await known_to_the_house(rt)) if live else None,
         reason=post.text("reason")[:LONGEST_REASON] if post else "",
         # Into the sandbox guests would order for nothing: there it is off unless somebody wants it so.
         on=post.text("on") == "yes" if post else live and found.enabled,

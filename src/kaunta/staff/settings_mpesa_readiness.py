@@ -8,6 +8,7 @@ from kaunta.bars.readiness.checklist import attest, checklist
 from kaunta.bars.readiness.items import Kind, State
 from kaunta.core.errors import BadRequest
 from kaunta.core.web import runtime
+from kaunta.deploy.check import known_to_the_house
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Posted, Seat
@@ -33,7 +34,7 @@ async def readiness_page(
     request: Request, seat: Seat, *, error: BadRequest | None = None, item: str = "", note: str = ""
 ) -> Response:
     rt = runtime(request)
-    found = await checklist(rt, seat.bar_id)
+    found = await checklist(rt, seat.bar_id, await known_to_the_house(rt))
     async with rt.db.acquire() as db:
         name = await names(db, seat.bar_id)
     return settings_page(

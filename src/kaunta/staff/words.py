@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from kaunta.alerts.runbooks import title_of
 from kaunta.core.queries import OpenProblem
 from kaunta.payments.meaning import meaning
 from kaunta.payments.views import PaymentView
 
-#: A problem's kind in words. A kind without a row reads as its own name.
+#: A problem's kind in words. A kind without a row reads as its runbook's title.
 PROBLEMS = {
+    "by_hand": "A payment was decided by a person",
     "c2b_malformed": "A notice about a till payment could not be read",
     "c2b_shortcode_differs": "A notice names a till that is not this bar’s",
     "callback_ids_differ": "A callback names another payment than its address",
@@ -23,6 +25,7 @@ PROBLEMS = {
     "credentials_unreadable": "The stored M-Pesa credentials cannot be opened",
     "duplicate": "The guest paid twice",
     "late": "Money came late",
+    "no_amount": "Paid, but M-Pesa did not say how much",
     "no_receipt": "Paid, but without an M-Pesa code yet",
     "overpaid": "More came than was asked for",
     "push_refused": "Safaricom refuses our payment requests",
@@ -34,6 +37,7 @@ PROBLEMS = {
     "receipt_of_another": "An M-Pesa code belongs to another payment",
     "receipt_unmatched": "Money that is on no tab",
     "result_forged": "An answer came that Safaricom did not send",
+    "refund_amount_differs": "Another amount went back than was asked for",
     "refund_failed": "Money could not be given back",
     "refund_contradicted": "M-Pesa contradicts itself about money given back",
     "refund_not_sent": "Money could not be sent back yet",
@@ -72,7 +76,7 @@ class Attention:
 
 
 def attention(problem: OpenProblem, bar_id: UUID) -> Attention:
-    words = PROBLEMS.get(problem.kind) or problem.kind.replace("_", " ").capitalize()
+    words = PROBLEMS.get(problem.kind) or title_of(problem.kind)
     detail = next((str(problem.detail[name]) for name in TELLING if problem.detail.get(name)), "")
     return Attention(words, detail, problem.opened_at, page_of(problem, bar_id))
 

@@ -18,6 +18,7 @@ from kaunta.access.queries.api_keys import (
     ApiKeyRow,
     api_key,
     insert_api_key,
+    revoke_api_keys,
 )
 from kaunta.access.queries.people import (
     Invitation,
@@ -100,6 +101,7 @@ __all__ = [
     "remove_second_factor",
     "replace_recovery_codes",
     "replace_token",
+    "revoke_api_keys",
     "session",
     "sessions_of",
     "set_accepted",

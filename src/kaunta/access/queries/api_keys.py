@@ -1,9 +1,10 @@
 """Keys for machines, under their hashes."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from kaunta.core.db import Connection
+from kaunta.core.db import Connection, affected
 
 
 async def insert_api_key(db: Connection, key_hash: bytes, label: str, bar_id: UUID | None, scopes: list[str]) -> UUID:
@@ -15,6 +16,12 @@ async def insert_api_key(db: Connection, key_hash: bytes, label: str, bar_id: UU
     return id_
 
 
+async def revoke_api_keys(db: Connection, label: str, at: datetime) -> int:
+    """Keys under a label open nothing any more; how many there were."""
+    tag = await db.execute("update api_keys set revoked_at = $2 where label = $1 and revoked_at is null", label, at)
+    return affected(tag)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKeyRow:
     id: UUID
@@ -23,8 +30,15 @@ class ApiKeyRow:
 
 
 async def api_key(db: Connection, key_hash: bytes) -> ApiKeyRow | None:
-    """A key that has not been revoked."""
+    """A key that has not been revoked. That it was used is written down, once a minute at most."""
     row = await db.fetchrow(
-        "select id, bar_id, scopes from api_keys where key_hash = $1 and revoked_at is null", key_hash
+        """
+        with used as (
+            update api_keys set last_used_at = now() where key_hash = $1 and revoked_at is null
+               and (last_used_at is null or last_used_at < now() - interval '1 minute')
+        )
+        select id, bar_id, scopes from api_keys where key_hash = $1 and revoked_at is null
+        """,
+        key_hash,
     )
     return ApiKeyRow(**row) if row else None

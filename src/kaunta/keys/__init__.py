@@ -1,0 +1,1 @@
+"""The keyring's life: what needs which key, sealing it anew, giving a key up, and the copy for the worst day."""
