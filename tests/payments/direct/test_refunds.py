@@ -9,6 +9,7 @@ import pytest
 from kaunta.core.errors import BadRequest
 from kaunta.payments import matching, refund_states, refund_views, refunds, reversals
 from kaunta.payments.initiators import NoInitiator
+from kaunta.payments.receipts import Sighting, sighted
 from kaunta.payments.refund_results import ReversalSeen, SeenAs, reversal_seen
 from kaunta.payments.refund_states import State
 from kaunta.payments.refunds import RefundRefused, RefundState, RefundUnderWay, RefundWanted, SecondPersonNeeded
@@ -231,6 +232,33 @@ async def test_word_that_the_call_expired_is_not_a_failure(acting: DirectMoney, 
     await acting.send(refund)
     await evening.settle()
     assert (await acting.refund(refund)).state == "unknown"
+
+
+@pytest.mark.parametrize("went", [True, False])
+async def test_money_on_no_tab_is_before_a_person_until_all_of_it_has_gone_back(
+    acting: DirectMoney, went: bool
+) -> None:
+    """Most was given back by hand while a small reversal was out: only its end says whether anything is left."""
+    evening = acting.evening
+    taken = await evening.simulator.simulator.pay_till("174379", "254700000050", 151, "rent")
+    await sighted(
+        evening.rt, Sighting(evening.bar.id, "sandbox", "174379", taken.receipt, 151, "c2b", evening.clock.now())
+    )
+    evening.simulator.simulator.calls.fates.append(Fate(Api.REVERSAL, "timeout"))
+    small = await acting.give_back(taken.receipt, 10)
+    await acting.send(small)
+    await evening.settle()
+    receipt = await acting.known(taken.receipt)
+    wanted = RefundWanted(receipt.bar_id, 141, "by hand", "by_hand", "click-0002", receipt.id, code="TKX1AB2C3D")
+    await refunds.request(evening.rt, wanted, by="staff:manager")
+    assert ((await acting.refund(small)).state, await evening.problems(receipt.id)) == (
+        "unknown",
+        {"receipt_unmatched"},
+    )
+    await evening.wait(refunds.SETTLE_SECONDS + 1)
+    await refunds.settle_by_hand(evening.rt, small.id, refunded=went, by="staff:owner", reason="seen on the portal")
+    assert await evening.problems(receipt.id) == (set() if went else {"receipt_unmatched"})
+    assert await evening.broken() == set()
 
 
 async def test_above_the_limit_a_second_person_agrees_before_anything_is_sent(acting: DirectMoney, paid: str) -> None:
