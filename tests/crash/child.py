@@ -21,7 +21,8 @@ from kaunta.app import daraja_client, serving
 from kaunta.core import log
 from kaunta.core.clock import ManualClock
 from kaunta.core.outbound import Outbound
-from kaunta.core.runtime import running
+from kaunta.core.runtime import Runtime, running
+from kaunta.keys import holders
 from kaunta.payments.initiate import Pushes
 from kaunta.settings import Settings, load
 from tests.crash.acts import ACTS, until_told
@@ -54,11 +55,19 @@ async def serve(settings: Settings, clock: ManualClock, steps: Steps, crash: Cra
         at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         at.bind(("127.0.0.1", int(settings.public_url.rpartition(":")[2])))
         async with serving(settings, worker=False, clock=clock) as app, listening(app, at):
+            await introduced(app.state.runtime)
             steps.begin(crash)
             say({"ready": True})
             await until_told()
             await app.state.pushes.drain()
             steps.counting = False
+
+
+async def introduced(rt: Runtime) -> None:
+    """What a process says of itself when it starts is no step of what it is then asked to do."""
+    async with rt.db.acquire() as db:
+        while not any(each.process.endswith(f":{os.getpid()}") for each in await holders.alive(db, rt.clock)):
+            await asyncio.sleep(0.005)
 
 
 def say(what: Mapping[str, Any]) -> None:
