@@ -93,6 +93,13 @@ class Scene:
             raise AssertionError(f"{wrong}\n(died {self.place})") from wrong
 
     @property
+    def passed_by(self) -> bool:
+        """Whether the step before which it was to die was taken after all."""
+        taken = {(step.what, step.time) for step in self.ended.steps} if self.ended else set()
+        crash = self.crash
+        return crash is not None and crash.when == "before" and (crash.what, crash.time) in taken
+
+    @property
     def place(self) -> str:
         """Where it died, for people."""
         steps = self.ended.steps if self.ended else []
@@ -138,8 +145,10 @@ class Stage:
                 await scene.recover()
             if scene.crashed:
                 self.died.append(scene.place)
-        # Two tasks of one process may take their steps in another order each time; the number hardly differs.
-        assert self.steps and len(self.died) >= min(0.9 * number, number - 1)
+            else:
+                assert not scene.passed_by, f"it went on living at {scene.crash}"
+        # Two tasks of one process take their steps in another order each time, and on a busy machine one less or more.
+        assert self.steps and len(self.died) >= number / 2
         self.tell(len(self.died), len(self.steps))
 
     def places(self) -> list[Crash]:
