@@ -10,6 +10,10 @@ import pytest
 
 from kaunta.core.db import connect
 from kaunta.core.embedded_postgres import CLUSTER_NAME
+from kaunta.core.entropy import Entropy
+from kaunta.core.runtime import running
+from kaunta.core.vault import generate_entry
+from kaunta.settings import load
 from tests.chaos.programs import Server
 
 Refused = Callable[..., Awaitable["Refusal"]]
@@ -27,12 +31,12 @@ class Refusal:
 def refused() -> Refused:
     """Run `kaunta …`, which must end by itself."""
 
-    async def run(*arguments: str, url: str, keys: str) -> Refusal:
+    async def run(*arguments: str, url: str, keys: str, **more: str) -> Refusal:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("KAUNTA_")}
         told = {"KAUNTA_MODE": "development", "KAUNTA_DATABASE_URL": url, "KAUNTA_KEYS": keys}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "kaunta", *arguments),
-            env=plain | told, stdin=asyncio.subprocess.DEVNULL,
+            env=plain | told | more, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         try:
@@ -74,6 +78,25 @@ async def test_a_database_that_was_not_migrated_is_refused(
 ) -> None:
     refusal = await refused("serve", "--port", "0", url=server.url(), keys=keyring_entry)
     assert (refusal.code, "kaunta db upgrade" in refusal.said) == (6, True), refusal.said
+
+
+@pytest.mark.req("FIX-3.2", "FIX-8.2", "FIX-8.4", "FIX-P2")
+@pytest.mark.parametrize(
+    "mode", [{}, {"KAUNTA_MODE": "production", "KAUNTA_PUBLIC_URL": "https://bar.example.co.ke"}], ids=["dev", "real"]
+)
+async def test_with_keys_that_open_nothing_of_what_is_stored_nothing_starts(
+    database: str, refused: Refused, keyring_entry: str, mode: dict[str, str]
+) -> None:
+    with_its_keys = {"KAUNTA_MODE": "development", "KAUNTA_DATABASE_URL": database, "KAUNTA_KEYS": keyring_entry}
+    async with running(load(with_its_keys, needs=("mode", "database_url", "keys")), listen=False) as rt:
+        await rt.keys.current(None)
+    async with connect(database) as db:
+        await db.execute("alter database postgres set synchronous_commit = off")
+    refusal = await refused("worker", "--one-shot", url=database, keys=generate_entry(Entropy(), "test"), **mode)
+    assert refusal.code == 6, refusal.said
+    assert "were sealed with another key than the test" in refusal.said
+    # All that is wrong is told at once.
+    assert "synchronous_commit = off" in refusal.said
 
 
 async def test_the_embedded_server_is_refused(database_url: str, refused: Refused, keyring_entry: str) -> None:

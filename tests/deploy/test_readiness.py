@@ -17,9 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from kaunta.bars.readiness.checklist import AWAITED as WAITING
-from kaunta.bars.readiness.checklist import checklist
-from kaunta.bars.readiness.items import Kind
+from kaunta.bars.readiness.checklist import OF_THE_HOUSE, checklist
+from kaunta.bars.readiness.items import Finding, Kind
 from kaunta.bars.readiness.items import State as BarState
 from kaunta.core.audit import audit
 from kaunta.core.clock import Clock, ManualClock
@@ -30,8 +29,8 @@ from kaunta.core.runtime import Runtime
 from kaunta.core.spool import Spooled
 from kaunta.core.vault import generate_entry
 from kaunta.deploy import house, public_address
-from kaunta.deploy.check import AWAITED, LOOKS, known_to_the_house
-from kaunta.deploy.readiness import Look, Scene, Seen, State, looked_at, not_looked_at
+from kaunta.deploy.check import HOUSE_ITEMS, LOOKS, known_to_the_house
+from kaunta.deploy.readiness import Look, Scene, State, looked_at, not_looked_at
 from kaunta.settings import CallbackSources, Settings
 from tests.cli.conftest import Kaunta
 from tests.support.bars import SeededBar
@@ -105,7 +104,7 @@ async def test_a_bar_with_production_credentials_brings_its_list_and_is_tested_w
     await rt.db.execute("update mpesa_credentials set environment = 'production'")
     said = await installed("deploy", "check", "--bar", bar.slug, "--json")
     items = [item for item in said.data["items"] if item["bar"] == bar.slug]
-    assert {item["name"] for item in items} >= {"credentials", "test_payment", "owners", *AWAITED}
+    assert {item["name"] for item in items} >= {"credentials", "test_payment", "owners", *HOUSE_ITEMS}
     assert next(item for item in items if item["name"] == "backup")["evidence"] == "There is no backup yet."
     # Sealed for the sandbox: it does not open as production's.
     tested = await installed("deploy", "check", "--safe-tests", "--json")
@@ -116,7 +115,7 @@ async def test_a_bar_with_production_credentials_brings_its_list_and_is_tested_w
 
 @pytest.mark.failure(30)
 async def test_a_look_that_breaks_has_shown_nothing(scene: Scene) -> None:
-    async def breaks(_: Scene) -> Seen:
+    async def breaks(_: Scene) -> Finding:
         raise Unforeseen
 
     found = await looked_at(scene, Look("any", "Any", "Mend it.", breaks))
@@ -238,7 +237,7 @@ async def test_the_public_address_is_kauntas_and_passes_callbacks(scene: Scene, 
 @pytest.mark.req("PAY-4.5", "PAY-8.5")
 async def test_what_a_bars_list_waits_for_is_told_by_the_installation(rt: Runtime, bar: SeededBar) -> None:
     found = await known_to_the_house(rt)
-    assert found.keys() == AWAITED.keys() == {item.name for item in WAITING}
+    assert found.keys() == HOUSE_ITEMS.keys() == {item.name for item in OF_THE_HOUSE}
     assert (found["limits"].ok, found["backup"].ok) == (True, False)
     items = {item.name: item for item in (await checklist(rt, bar.id, found)).items}
     assert (items["limits"].state, items["limits"].kind) == (BarState.READY, Kind.PROBE)

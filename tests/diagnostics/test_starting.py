@@ -2,9 +2,7 @@
 
 import pytest
 
-from kaunta.core.vault import generate_entry
 from tests.cli.conftest import Kaunta
-from tests.diagnostics.conftest import World
 
 
 @pytest.mark.req("FIX-1.5", "FIX-2.1", "FIX-2.2", "FIX-2.3", "FIX-8.4", "FIX-P1")
@@ -21,19 +19,3 @@ async def test_all_that_is_missing_or_wrong_is_told_at_once(kaunta: Kaunta, prog
     ]  # fmt: skip
     assert "12 bytes, 32 are needed" in lines[3]
     assert "bm90" not in said.err
-
-
-@pytest.mark.req("FIX-3.2", "FIX-8.2", "FIX-8.4", "FIX-P2")
-@pytest.mark.parametrize("mode", ["development", "production"])
-async def test_with_keys_that_open_nothing_of_what_is_stored_nothing_starts(
-    world: World, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
-    monkeypatch.setattr("kaunta.core.durability.CLUSTER_NAME", "another")
-    world.env["KAUNTA_KEYS"] = generate_entry(world.rt.entropy, "test")
-    if mode == "production":
-        world.env |= {"KAUNTA_MODE": mode, "KAUNTA_PUBLIC_URL": "https://bar.example.co.ke"}
-        del world.env["KAUNTA_DARAJA_SANDBOX_URL"], world.env["KAUNTA_DARAJA_PRODUCTION_URL"]
-    said = await world.said("worker", "--one-shot")
-    assert said.code == 6
-    assert "were sealed with another key than the test" in said.err
-    assert "fsync" in said.err

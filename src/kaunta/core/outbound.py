@@ -8,17 +8,17 @@ arrived. Nothing is repeated and no redirect is followed: whoever asked decides.
 
 import asyncio
 import json as json_text
-import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
+
+from kaunta.core.outbound_addresses import Allows, Forbidden, Watched, literal_allowed
 
 #: Longest answer read, bytes. Daraja's longest is under 4 kB; a gateway's error page under 100 kB.
 LONGEST_ANSWER = 1 << 20
@@ -86,34 +86,6 @@ class BrokenOff(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__()
         self.cause = cause
-
-
-Allows = Callable[[IPv4Address | IPv6Address], bool]
-
-
-class Forbidden(OSError):
-    """Every address that the name has is one that must not be asked."""
-
-
-class Watched(AbstractResolver):
-    """Names resolved to those of their addresses that may be asked; what is resolved here is what is connected to, so
-    a name that turns to another address a moment later gains nothing."""
-
-    def __init__(self, allows: Allows) -> None:
-        self.allows = allows
-        self.inner = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self.inner.resolve(host, port, family)
-        good = [each for each in found if self.allows(ip_address(each["host"].partition("%")[0]))]
-        if found and not good:
-            raise Forbidden
-        return good
-
-    async def close(self) -> None:
-        await self.inner.close()
 
 
 class Outbound:
@@ -242,14 +214,6 @@ def is_address(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def literal_allowed(url: str, allows: Allows) -> bool:
-    """Whether an address written as numbers may be asked; a name is judged when it is resolved."""
-    try:
-        return allows(ip_address((urlsplit(url).hostname or "").partition("%")[0]))
-    except ValueError:
-        return True
 
 
 async def only_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -26,7 +26,7 @@ from kaunta.settings import Missing, load
 
 LOOKS: tuple[Look, ...] = (*public_address.LOOKS, *house.LOOKS)
 #: What a bar's list waits for, and which of the installation's items knows it.
-AWAITED = {
+HOUSE_ITEMS = {
     "certificate": "public.certificate",
     "backup": "backups.age",
     "restore": "backups.restored",
@@ -60,8 +60,8 @@ async def check(
             if tests:
                 items.append(await tested(rt, daraja, one))
             house_knows = {item.name: Finding(item.state is State.READY, item.evidence) for item in items}
-            awaited = {name: house_knows[of] for name, of in AWAITED.items()}
-            items += of_bar(one.slug, (await checklist(rt, one.id, awaited)).items)
+            of_the_house = {name: house_knows[of] for name, of in HOUSE_ITEMS.items()}
+            items += of_bar(one.slug, (await checklist(rt, one.id, of_the_house)).items)
         if not bars:
             items.append(
                 Item(
@@ -106,9 +106,9 @@ def of_bar(slug: str, found: Iterable[of_bars.Item]) -> list[Item]:
 
 
 async def known_to_the_house(rt: Runtime) -> dict[str, Finding]:
-    """What the bars' lists wait for, looked at now; by the names that those lists have for it."""
+    """What the bars' lists say of the whole house, looked at now; by the names that those lists have for it."""
     looks = {look.name: look for look in (*LOOKS, house.BACKUP_AGE)}
     async with rt.db.acquire() as db, Outbound() as outbound:
         scene = Scene(rt, db, outbound)
-        items = {name: await looked_at(scene, looks[of]) for name, of in AWAITED.items()}
+        items = {name: await looked_at(scene, looks[of]) for name, of in HOUSE_ITEMS.items()}
     return {name: Finding(item.state is State.READY, item.evidence) for name, item in items.items()}

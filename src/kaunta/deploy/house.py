@@ -9,9 +9,10 @@ from pathlib import Path
 
 from kaunta.backups import queries as backup_queries
 from kaunta.backups.schedule import STALE_SECONDS
+from kaunta.bars.readiness.items import Finding
 from kaunta.core.clock import EAT
 from kaunta.deploy import queries
-from kaunta.deploy.readiness import Look, Scene, Seen
+from kaunta.deploy.readiness import Look, Scene
 from kaunta.keys.recovery import recovery_ring
 from kaunta.payments import invariants
 from kaunta.payments.terms import PER_DAY, PER_MINUTE
@@ -25,66 +26,66 @@ LEAST_ROOM = 1 << 30
 MOST_NAMED = 5
 
 
-async def mode(scene: Scene) -> Seen:
+async def mode(scene: Scene) -> Finding:
     settings = scene.rt.settings
-    return Seen(
+    return Finding(
         settings.mode is Mode.PRODUCTION, f"KAUNTA_MODE is {settings.mode.value if settings.mode else 'unset'}."
     )
 
 
-async def recovery_key(scene: Scene) -> Seen:
+async def recovery_key(scene: Scene) -> Finding:
     settings = scene.rt.settings
     if settings.recovery_key is None:
-        return Seen(False, "KAUNTA_RECOVERY_KEY is not set.")
+        return Finding(False, "KAUNTA_RECOVERY_KEY is not set.")
     ring = recovery_ring(settings.recovery_key.get_secret_value())
     if shared := {key.material for key in ring.keys.values()} & {
         key.material for key in scene.rt.keyring.keys.values()
     }:
-        return Seen(False, f"{len(shared)} of its keys are also in KAUNTA_KEYS: who steals one has both.")
-    return Seen(True, f"{len(ring.keys)} keys, none of which is in KAUNTA_KEYS.")
+        return Finding(False, f"{len(shared)} of its keys are also in KAUNTA_KEYS: who steals one has both.")
+    return Finding(True, f"{len(ring.keys)} keys, none of which is in KAUNTA_KEYS.")
 
 
-async def backups_read(scene: Scene) -> Seen:
+async def backups_read(scene: Scene) -> Finding:
     kept = await backup_queries.kept(scene.db)
     if not kept:
-        return Seen(False, "There is no backup.")
+        return Finding(False, "There is no backup.")
     newest = kept[0]
     if not newest.ok or newest.verified_at is None:
-        return Seen(False, "The newest backup was not read to its end, or is damaged.")
-    return Seen(
+        return Finding(False, "The newest backup was not read to its end, or is damaged.")
+    return Finding(
         True, f"The newest was read to its end at {newest.verified_at.astimezone(EAT):%Y-%m-%d %H:%M} (Nairobi)."
     )
 
 
-async def restored(scene: Scene) -> Seen:
+async def restored(scene: Scene) -> Finding:
     at = await queries.last_restore(scene.db)
     if at is None:
-        return Seen(False, "No backup was ever restored into this database.")
+        return Finding(False, "No backup was ever restored into this database.")
     days = scene.rt.clock.elapsed(at) / 86_400
-    return Seen(days * 86_400 <= DRILL_SECONDS, f"A backup was last restored {days:.0f} days ago.")
+    return Finding(days * 86_400 <= DRILL_SECONDS, f"A backup was last restored {days:.0f} days ago.")
 
 
-async def login(scene: Scene) -> Seen:
+async def login(scene: Scene) -> Finding:
     """A program that could drop the ledger's guards is one mistake away from it."""
     may = await queries.login_may(scene.db)
     if may.superuser:
-        return Seen(False, "The login is a superuser.")
-    return Seen(not may.owns, "The login owns the tables." if may.owns else "It is no superuser and owns no table.")
+        return Finding(False, "The login is a superuser.")
+    return Finding(not may.owns, "The login owns the tables." if may.owns else "It is no superuser and owns no table.")
 
 
-async def always_true(scene: Scene) -> Seen:
+async def always_true(scene: Scene) -> Finding:
     async with scene.db.transaction(isolation="repeatable_read", readonly=True):
         found = await invariants.check_all(scene.db)
     broken = [one.name for one in found if not one.ok]
-    return Seen(not broken, f"Broken: {', '.join(broken)}." if broken else f"All {len(found)} hold.")
+    return Finding(not broken, f"Broken: {', '.join(broken)}." if broken else f"All {len(found)} hold.")
 
 
-async def critical_problems(scene: Scene) -> Seen:
+async def critical_problems(scene: Scene) -> Finding:
     kinds = await queries.critical_problems(scene.db)
-    return Seen(not kinds, f"Open: {', '.join(kinds)}." if kinds else "None is open.")
+    return Finding(not kinds, f"Open: {', '.join(kinds)}." if kinds else "None is open.")
 
 
-async def leftovers(scene: Scene) -> Seen:
+async def leftovers(scene: Scene) -> Finding:
     found = [*left_in_settings(scene)]
     bars = await queries.bars_in_sandbox(scene.db)
     if bars:
@@ -92,7 +93,7 @@ async def leftovers(scene: Scene) -> Seen:
         found.append(f"guests of {', '.join(bars[:MOST_NAMED])}{more} are asked to pay in the sandbox")
     if await queries.legacy_columns(scene.db):
         found.append("the old product's columns hold secrets still")
-    return Seen(not found, f"{'; '.join(found)}." if found else "Nothing of the sandbox or the old product is left.")
+    return Finding(not found, f"{'; '.join(found)}." if found else "Nothing of the sandbox or the old product is left.")
 
 
 def left_in_settings(scene: Scene) -> Iterator[str]:
@@ -106,47 +107,49 @@ def left_in_settings(scene: Scene) -> Iterator[str]:
         yield "the old product's keys are still set"
 
 
-async def spool(scene: Scene) -> Seen:
+async def spool(scene: Scene) -> Finding:
     folder = scene.rt.spool.folder
     waiting = await scene.rt.spool.waiting()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     room = await asyncio.to_thread(lambda: shutil.disk_usage(there).free)
     if waiting:
-        return Seen(False, f"{len(waiting)} callbacks wait there to be brought in.")
+        return Finding(False, f"{len(waiting)} callbacks wait there to be brought in.")
     if Path(scene.rt.settings.spool_folder).is_absolute():
-        return Seen(room >= LEAST_ROOM, f"{room >> 20:,} MiB are free at {there}; nothing waits.")
-    return Seen(False, "KAUNTA_SPOOL_FOLDER is relative: a process started elsewhere would not find what another kept.")
+        return Finding(room >= LEAST_ROOM, f"{room >> 20:,} MiB are free at {there}; nothing waits.")
+    return Finding(
+        False, "KAUNTA_SPOOL_FOLDER is relative: a process started elsewhere would not find what another kept."
+    )
 
 
-async def told(scene: Scene) -> Seen:
+async def told(scene: Scene) -> Finding:
     channels = scene.rt.settings.alert_channels
     if not channels:
-        return Seen(False, "No channel is set up: nobody is told.")
+        return Finding(False, "No channel is set up: nobody is told.")
     tested = await queries.channels_tested(scene.db, scene.rt.clock.before(TOLD_SECONDS))
     untested = [channel for channel in channels if channel not in tested]
     if untested:
-        return Seen(False, f"Not tested for 90 days: {', '.join(untested)}.")
-    return Seen(True, f"A test went out by {', '.join(channels)}.")
+        return Finding(False, f"Not tested for 90 days: {', '.join(untested)}.")
+    return Finding(True, f"A test went out by {', '.join(channels)}.")
 
 
-async def administrators(scene: Scene) -> Seen:
+async def administrators(scene: Scene) -> Finding:
     count = await queries.administrators(scene.db)
-    return Seen(count > 0, f"{count} with a second factor.")
+    return Finding(count > 0, f"{count} with a second factor.")
 
 
-async def backup_age(scene: Scene) -> Seen:
+async def backup_age(scene: Scene) -> Finding:
     at = await backup_queries.last_good(scene.db)
     if at is None:
-        return Seen(False, "There is no backup.")
+        return Finding(False, "There is no backup.")
     elapsed = scene.rt.clock.elapsed(at)
-    return Seen(elapsed <= STALE_SECONDS, f"The last good backup is {elapsed / 3_600:.0f} h old.")
+    return Finding(elapsed <= STALE_SECONDS, f"The last good backup is {elapsed / 3_600:.0f} h old.")
 
 
-async def limits(scene: Scene) -> Seen:
+async def limits(scene: Scene) -> Finding:
     """No setting switches them off; that they hold is seen by what phones got."""
     most = await queries.most_prompts(scene.db, scene.rt.clock.before(86_400))
     held = most.minute <= PER_MINUTE and most.day <= PER_DAY
-    return Seen(
+    return Finding(
         held,
         f"Most to one phone in the last day: {most.minute} in a minute (of {PER_MINUTE}), {most.day} in all "
         f"(of {PER_DAY}).",

@@ -10,10 +10,11 @@ import ssl
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from kaunta.bars.readiness.items import Finding
 from kaunta.core.outbound import Answer, Outcome, Timeouts
 from kaunta.core.source import inside
 from kaunta.deploy import queries
-from kaunta.deploy.readiness import Look, Scene, Seen
+from kaunta.deploy.readiness import Look, Scene
 from kaunta.settings import CallbackSources
 
 #: A certificate that ends sooner is as good as ended: renewing by itself happens a month before.
@@ -31,22 +32,22 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-async def certificate(scene: Scene) -> Seen:
+async def certificate(scene: Scene) -> Finding:
     parts = urlsplit(scene.rt.settings.public_url)
     if parts.scheme != "https" or parts.hostname is None:
-        return Seen(False, "KAUNTA_PUBLIC_URL has no https.")
+        return Finding(False, "KAUNTA_PUBLIC_URL has no https.")
     return await certificate_of(parts.hostname, parts.port or 443, trusting(), scene.rt.clock.now())
 
 
-async def certificate_of(host: str, port: int, context: ssl.SSLContext, now: datetime) -> Seen:
+async def certificate_of(host: str, port: int, context: ssl.SSLContext, now: datetime) -> Finding:
     """Whether a TLS connection comes about whose certificate is believed, and for how long it is good."""
     try:
         async with asyncio.timeout(SECONDS):
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except ssl.SSLCertVerificationError as error:
-        return Seen(False, f"The certificate is not believed: {error.verify_message}.")
+        return Finding(False, f"The certificate is not believed: {error.verify_message}.")
     except (OSError, TimeoutError) as error:
-        return Seen(False, f"No TLS connection came about ({type(error).__name__}).")
+        return Finding(False, f"No TLS connection came about ({type(error).__name__}).")
     try:
         connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
         certified = connection.getpeercert() or {}
@@ -55,7 +56,7 @@ async def certificate_of(host: str, port: int, context: ssl.SSLContext, now: dat
         writer.close()
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certified["notAfter"])), UTC)
     days = (ends - now).days
-    return Seen(days >= LEAST_DAYS, f"{version}; the chain is whole, and good for {days} days.")
+    return Finding(days >= LEAST_DAYS, f"{version}; the chain is whole, and good for {days} days.")
 
 
 async def get(scene: Scene, path: str) -> Outcome:
@@ -66,42 +67,42 @@ def said(outcome: Outcome) -> str:
     return f"HTTP {outcome.status}" if isinstance(outcome, Answer) else f"no answer ({outcome.reason})"
 
 
-async def ready(scene: Scene) -> Seen:
+async def ready(scene: Scene) -> Finding:
     """`/readyz` through the public address: that it is Kaunta that answers there, and that it is well."""
     outcome = await get(scene, "/readyz")
     try:
         told = json.loads(outcome.body) if isinstance(outcome, Answer) else {}
         checks = dict(told["checks"])
     except (ValueError, TypeError, KeyError):
-        return Seen(False, f"At {scene.rt.settings.public_url}/readyz no Kaunta answers: {said(outcome)}.")
+        return Finding(False, f"At {scene.rt.settings.public_url}/readyz no Kaunta answers: {said(outcome)}.")
     red = ", ".join(sorted(name for name, good in checks.items() if not good))
-    return Seen(not red, f"Not ready: {red}." if red else f"Ready: {', '.join(sorted(checks))}.")
+    return Finding(not red, f"Not ready: {red}." if red else f"Ready: {', '.join(sorted(checks))}.")
 
 
-async def callback_path(scene: Scene) -> Seen:
+async def callback_path(scene: Scene) -> Finding:
     """A GET where Safaricom posts: 405 is Kaunta's own word that the proxy lets the path through."""
     outcome = await get(scene, "/cb/" + "0" * 64)
     through = isinstance(outcome, Answer) and outcome.status == 405
-    return Seen(through, f"The path of callbacks answers {said(outcome)}{'' if through else ', not 405'}.")
+    return Finding(through, f"The path of callbacks answers {said(outcome)}{'' if through else ', not 405'}.")
 
 
-async def metrics_inside(scene: Scene) -> Seen:
+async def metrics_inside(scene: Scene) -> Finding:
     outcome = await get(scene, "/metrics")
     inside_only = isinstance(outcome, Answer) and outcome.status in (401, 403, 404)
-    return Seen(inside_only, f"/metrics answers {said(outcome)} from outside.")
+    return Finding(inside_only, f"/metrics answers {said(outcome)} from outside.")
 
 
-async def sources(scene: Scene) -> Seen:
+async def sources(scene: Scene) -> Finding:
     """Where callbacks that were believed came from: with a proxy that is not trusted, all come from the proxy."""
     settings = scene.rt.settings
     if settings.callback_sources is CallbackSources.OFF:
-        return Seen(False, "Nobody looks at where callbacks come from.")
+        return Finding(False, "Nobody looks at where callbacks come from.")
     rows = await queries.callback_sources(scene.db, scene.rt.clock.before(LATELY_SECONDS))
     if not rows:
-        return Seen(False, "No callback has come in for 30 days, so nobody knows what they look like.")
+        return Finding(False, "No callback has come in for 30 days, so nobody knows what they look like.")
     theirs = sum(row.count for row in rows if inside(row.source, settings.callback_networks))
     everyone = sum(row.count for row in rows)
-    return Seen(theirs == everyone, f"{theirs:,} of {everyone:,} callbacks came from Safaricom's networks.")
+    return Finding(theirs == everyone, f"{theirs:,} of {everyone:,} callbacks came from Safaricom's networks.")
 
 
 LOOKS = (

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from kaunta.bars.readiness.items import Finding
 from kaunta.core.db import TRANSIENT_ERRORS, Connection
 from kaunta.core.errors import KauntaError
 from kaunta.core.outbound import Outbound
@@ -62,14 +63,6 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look saw."""
-
-    ok: bool
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """What a look may use."""
 
@@ -85,7 +78,7 @@ class Look:
     name: str
     title: str
     fix: str
-    look: Callable[[Scene], Awaitable[Seen]]
+    look: Callable[[Scene], Awaitable[Finding]]
     required: bool = True
 
     def item(self, state: State, evidence: str) -> Item:

@@ -1,4 +1,4 @@
-"""The checklist put together: the probes are run now, words are read with their age, and what is awaited is named."""
+"""The checklist put together: the probes are run now, words are read with their age."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 
 from kaunta.bars.readiness import queries
-from kaunta.bars.readiness.items import Awaited, Checklist, Finding, Item, Kind, Probe, Question, Scene, State
+from kaunta.bars.readiness.items import Checklist, Finding, HouseItem, Item, Kind, Probe, Question, Scene, State
 from kaunta.bars.readiness.probes import PROBES
 from kaunta.bars.readiness.queries import Attested
 from kaunta.core.audit import audit
@@ -36,26 +36,25 @@ QUESTIONS = (
     Question("privacy", "The privacy notice hangs where guests see it", "Print it, hang it up.", 365),
     Question("poster", "The till number hangs where guests see it", "Print it, hang it up.", 365, required=False),
 )
-AWAITED = (
-    Awaited("certificate", "The certificate is good for 21 days", "Renew it, and look at what renews it."),
-    Awaited("limits", "Limits on prompts are seen to hold", "They hold always; nobody has to switch them on."),
-    Awaited("backup", "The last backup is younger than a day", "Run `kaunta backup create`."),
-    Awaited("restore", "A backup was restored and compared within 30 days", "Run the restore drill of the runbooks."),
-    Awaited("alert_channel", "A test alert reached a person", "Run `kaunta alerts test email`."),
+OF_THE_HOUSE = (
+    HouseItem("certificate", "The certificate is good for 21 days", "Renew it, and look at what renews it."),
+    HouseItem("limits", "Limits on prompts are seen to hold", "They hold always; nobody has to switch them on."),
+    HouseItem("backup", "The last backup is younger than a day", "Run `kaunta backup create`."),
+    HouseItem("restore", "A backup was restored and compared within 30 days", "Run the restore drill of the runbooks."),
+    HouseItem("alert_channel", "A test alert reached a person", "Run `kaunta alerts test email`."),
 )
 
 
-async def checklist(rt: Runtime, bar_id: UUID, house: Mapping[str, Finding] | None = None) -> Checklist:
-    """Everything, looked at now. `house`: what the installation as a whole knows, by the name of what is awaited here.
-    Raises `NotFound`."""
-    known = house or {}
+async def checklist(rt: Runtime, bar_id: UUID, house: Mapping[str, Finding]) -> Checklist:
+    """Everything, looked at now. `house`: what was seen of the installation as a whole, by the names of
+    `OF_THE_HOUSE`. Raises `NotFound`."""
     async with rt.db.acquire() as db:
         rows = await credential_queries.stored(db, bar_id)
         row = next((row for row in rows if row.sealed.environment == "production"), None)
         probed = [await looked(Scene(rt, db, bar_id, row), probe) for probe in PROBES]
         words = {word.item: word for word in await queries.attested(db, bar_id)}
     said = [answered(rt, question, words.get(question.name)) for question in QUESTIONS]
-    return Checklist((*probed, *said, *(awaited(rt, item, known.get(item.name)) for item in AWAITED)))
+    return Checklist((*probed, *said, *(of_the_house(rt, item, house.get(item.name)) for item in OF_THE_HOUSE)))
 
 
 async def looked(scene: Scene, probe: Probe) -> Item:
@@ -87,16 +86,11 @@ def answered(rt: Runtime, question: Question, word: Attested | None) -> Item:
     return Item(question.name, question.title, question.required, Kind.WORD, state, evidence, question.fix, at, by)
 
 
-def awaited(rt: Runtime, item: Awaited, finding: Finding | None) -> Item:
-    """What is looked at for all bars together, where whoever asks has done so."""
-    if finding is not None:
-        state = State.READY if finding.ok else State.NOT_READY
-        now = rt.clock.now()
-        return Item(item.name, item.title, True, Kind.PROBE, state, finding.evidence, item.instead, now)
-    return Item(
-        item.name, item.title, True, Kind.AWAITED, State.NOT_AVAILABLE, "Not available in this version yet.",
-        item.instead,
-    )  # fmt: skip
+def of_the_house(rt: Runtime, item: HouseItem, finding: Finding | None) -> Item:
+    if finding is None:
+        return Item(item.name, item.title, True, Kind.PROBE, State.NOT_READY, "It was not looked at.", item.fix)
+    state = State.READY if finding.ok else State.NOT_READY
+    return Item(item.name, item.title, True, Kind.PROBE, state, finding.evidence, item.fix, rt.clock.now())
 
 
 async def attest(rt: Runtime, bar_id: UUID, item: str, note: str, *, stands: bool, by: UUID) -> None:

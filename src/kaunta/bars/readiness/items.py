@@ -1,7 +1,6 @@
 """What the checklist is made of: an item is ready only by what was found a moment ago, or by somebody's word.
 
-There are three kinds and no fourth. A probe that was not run, or that broke, has shown nothing: its item is not ready.
-What this version cannot look at yet is on the list all the same, and never ready.
+A probe that was not run, or that broke, has shown nothing: its item is not ready.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,13 +17,11 @@ from kaunta.credentials.queries import StoredRow
 class State(StrEnum):
     READY = "ready"
     NOT_READY = "not ready"
-    NOT_AVAILABLE = "not available in this version yet"
 
 
 class Kind(StrEnum):
     PROBE = "probe"
     WORD = "word"
-    AWAITED = "awaited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +80,12 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
-    """An item that nobody can look at yet. `instead`: what a person does meanwhile."""
+class HouseItem:
+    """An item of the whole installation: looked at once for all its bars, by whoever asks for a bar's checklist."""
 
     name: str
     title: str
-    instead: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)

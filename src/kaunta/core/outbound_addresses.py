@@ -1,0 +1,45 @@
+"""Which addresses may be asked at all, where the peer is not ours to choose: an operator's webhook must not lead to the
+metadata of a cloud or to a database next door."""
+
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+Allows = Callable[[IPv4Address | IPv6Address], bool]
+
+
+class Forbidden(OSError):
+    """Every address that the name has is one that must not be asked."""
+
+
+class Watched(AbstractResolver):
+    """Names resolved to those of their addresses that may be asked; what is resolved here is what is connected to, so
+    a name that turns to another address a moment later gains nothing."""
+
+    def __init__(self, allows: Allows) -> None:
+        self.allows = allows
+        self.inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self.inner.resolve(host, port, family)
+        good = [each for each in found if self.allows(ip_address(each["host"].partition("%")[0]))]
+        if found and not good:
+            raise Forbidden
+        return good
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def literal_allowed(url: str, allows: Allows) -> bool:
+    """Whether an address written as numbers may be asked; a name is judged when it is resolved."""
+    try:
+        return allows(ip_address((urlsplit(url).hostname or "").partition("%")[0]))
+    except ValueError:
+        return True
