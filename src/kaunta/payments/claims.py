@@ -72,14 +72,14 @@ async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environm
     await receipts.refuse_claim(db, claim.id, by, rt.clock.now())
     if not claim.reversible:
         return False
-    if claim.fitted:
-        # The credit stands on Safaricom's own words; only the receipt that seemed to be its own is not.
+    if claim.stands:
+        # Safaricom took the money and said so; only the receipt that seemed to be its own is not.
         await settle.undo_refunds(db, rt, claim.ledger_id, by)
         await sightings.release(db, claim.ledger_id)
         await refunds.leave_credit(db, claim.ledger_id)
         await open_problem(
             db, rt.clock, Irregularity.NO_RECEIPT, claim.transaction_id or claim.tab_id, bar_id=claim.bar_id,
-            severity=Severity.WARNING, reason="the receipt that fitted it is another payment's",
+            severity=Severity.WARNING, reason="the receipt it was given is not its own",
         )  # fmt: skip
         return False
     await settle.reverse(

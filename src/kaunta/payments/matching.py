@@ -265,8 +265,8 @@ async def set_aside(rt: Runtime, bar_id: UUID, receipt_id: UUID, *, by: str, rea
 
 
 async def take_back(rt: Runtime, bar_id: UUID, receipt_id: UUID, *, by: str, reason: str) -> None:
-    """A match was a mistake: its credit is reversed and the receipt waits again. Raises `ReceiptNotFound`,
-    `NotOnAClaim`, `BadRequest`."""
+    """A match was a mistake: what rested on it alone is reversed, and the receipt waits again. Raises
+    `ReceiptNotFound`, `NotOnAClaim`, `BadRequest`."""
     check(reason)
     async with rt.db.acquire() as db:
         seen = await sightings.seen(db, receipt_id)

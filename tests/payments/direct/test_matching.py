@@ -161,6 +161,38 @@ async def test_a_wrong_match_gives_way_to_the_payment_it_is_proven_for(
     assert "claim_disproved" in await evening.problems()
 
 
+@pytest.mark.parametrize("how", ["disproved by Safaricom", "taken back by who said it"])
+async def test_a_wrong_match_takes_nothing_from_a_payment_that_safaricom_called_paid(
+    told: DirectMoney, new_tab: NewTab, how: str
+) -> None:
+    evening = told.evening
+    told.lose("stk", 2)
+    told.lose("confirmation", None)
+    # Two that the receipt fits, so that a person has to say which; a third that it belongs to.
+    chosen = await evening.pay(500, phone=FRIENDS[0], scenario="paid")
+    await evening.pay(500, phone=FRIENDS[1], tab=await new_tab(500), scenario="paid")
+    await evening.settle()
+    await evening.live_on(120)
+    assert (await evening.view(chosen)).status is Status.COMPLETED
+    theirs = await new_tab(500)
+    true_owner = await evening.pay(500, tab=theirs, phone=FRIENDS[2], scenario=SLOW_WORD)
+    await evening.wait(20)
+    paid = next(each for each in told.ledger if each.phone == FRIENDS[2])
+    assert await told.hear(told.confirmation(paid.receipt, "500.00", TransTime=timestamp(paid.at))) == "unmatched"
+    receipt = await told.known(paid.receipt)
+    await matching.match_to_payment(
+        evening.rt, evening.bar.id, receipt.id, chosen, by="staff:cashier", reason="the phone showed it"
+    )
+    assert "no_receipt" not in await evening.problems(chosen)
+    if how == "taken back by who said it":
+        await matching.take_back(evening.rt, evening.bar.id, receipt.id, by="staff:cashier", reason="another's")
+    await evening.settle()
+    assert (await evening.view(true_owner)).receipt == paid.receipt
+    assert (await evening.tab(theirs)).paid == 500
+    assert (await evening.tab()).paid == 500, "M-Pesa said that this one was paid too"
+    assert "no_receipt" in await evening.problems(chosen)
+
+
 async def test_a_code_is_answered_from_the_receipts_else_by_safaricom_and_it_says_which(
     acting: DirectMoney,
 ) -> None:

@@ -161,8 +161,8 @@ class Claim:
     #: What was credited on it, corrections included.
     amount: int
     reversible: bool
-    #: Nobody's word: the receipt only fitted a payment that Safaricom itself had called paid.
-    fitted: bool
+    #: Safaricom itself had called the payment paid: its credit stands, whatever becomes of the receipt it was given.
+    stands: bool
 
 
 #: Who "claims" a receipt that fits a payment by amount and time.
@@ -178,8 +178,9 @@ async def claims_of_others(db: Connection, environment: str, receipt: str, trans
                            where x.corrects = p.id and x.kind = 'correction') as amount,
                p.receipt is null and not exists (
                    select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
-               c.claimed_by = 'fit' as fitted
+               c.claimed_by = 'fit' or coalesce(not t.irregularities @> '{by_hand}', false) as stands
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
+        left join mpesa_transactions t on t.id = c.transaction_id
         where c.receipt = $2 and c.status = 'matched' and c.transaction_id is distinct from $3
           and p.environment = $1
         for update of c
@@ -260,8 +261,9 @@ async def claim_of_credit(db: Connection, ledger_id: UUID) -> Claim | None:
                            where x.corrects = p.id and x.kind = 'correction') as amount,
                p.receipt is null and not exists (
                    select from tab_payments r where r.corrects = p.id and r.kind = 'reversal') as reversible,
-               c.claimed_by = 'fit' as fitted
+               c.claimed_by = 'fit' or coalesce(not t.irregularities @> '{by_hand}', false) as stands
         from receipt_claims c join tab_payments p on p.id = c.ledger_id
+        left join mpesa_transactions t on t.id = c.transaction_id
         where c.ledger_id = $1 and c.status = 'matched' for update of c
         """,
         ledger_id,
