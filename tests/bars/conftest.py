@@ -1,4 +1,5 @@
-"""Databases as the Migration Service may find them: the old product's, and the least it can work with."""
+"""A bar and its switch; and databases as the Migration Service may find them: the old product's, and the least it can
+work with."""
 
 import uuid
 from collections import Counter
@@ -7,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from kaunta.bars import bulk_repair
@@ -14,13 +16,36 @@ from kaunta.bars.bulk_repair import MigrationResult, Outcome
 from kaunta.bars.migration import examine, read_shape
 from kaunta.bars.migration_queries import BarId, Shape
 from kaunta.core.db import Connection, connect
+from kaunta.core.runtime import Runtime
 from tests.plugins.databases import Databases
+from tests.support.bars import SeededBar
+from tests.support.switch import Plot, guard
 
 LEGACY_SHAPE = Path(__file__).parents[1] / "legacy_shape.sql"
 TWO_TABLES = """
     create table bars (id uuid primary key, mpesa_enabled boolean);
     create table mpesa_credentials (tenant_id uuid, is_active boolean);
 """
+
+
+NULLABLE = """
+    alter table bars alter mpesa_enabled drop not null;
+    alter table mpesa_credentials alter is_active drop not null
+"""
+
+
+@pytest.fixture
+def plot(rt: Runtime, bar: SeededBar) -> Plot:
+    return Plot(rt, bar.id)
+
+
+@pytest_asyncio.fixture
+async def unguarded(plot: Plot) -> AsyncIterator[Plot]:
+    """The bar in a database that somebody made by hand: no guard, and NULLs where ours has none."""
+    async with plot.rt.db.acquire() as db:
+        await guard(db, "remove")
+        await db.execute(NULLABLE)
+    yield plot
 
 
 @dataclass(frozen=True, slots=True)

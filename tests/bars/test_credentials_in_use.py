@@ -24,11 +24,6 @@ TROUBLE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def plot(rt: Runtime, bar: SeededBar) -> Plot:
-    return Plot(rt, bar.id)
-
-
 async def why_not(rt: Runtime, bar: SeededBar) -> str | None:
     async with rt.db.acquire() as db:
         found = await payment_methods(db, rt, bar.id)

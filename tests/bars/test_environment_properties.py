@@ -50,11 +50,6 @@ def settings(settings: Settings, production: Safaricom) -> Settings:
     return with_production(settings, production)
 
 
-@pytest.fixture
-def plot(rt: Runtime, bar: SeededBar) -> Plot:
-    return Plot(rt, bar.id)
-
-
 @pytest_asyncio.fixture
 async def tab(rt: Runtime, bar: SeededBar) -> OpenTab:
     return await open_tab(rt, bar.id, 900_000, bar.waiter.account_id)

@@ -31,11 +31,6 @@ TOGGLE = "update mpesa_credentials set is_active = not is_active"
 ISOLATIONS = ("read committed", "repeatable read", "serializable")
 
 
-@pytest.fixture
-def plot(rt: Runtime, bar: SeededBar) -> Plot:
-    return Plot(rt, bar.id)
-
-
 @pytest_asyncio.fixture
 async def foreign(databases: Databases) -> AsyncIterator[Connection]:
     """Two tables of somebody else's, with the guard over them."""
