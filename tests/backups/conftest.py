@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from kaunta.backups.create import Tools, create
-from kaunta.backups.folder import Found, of_id
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import Found, of_id
 from kaunta.backups.queries import BackupRow
 from kaunta.core.db import Connection, connect
 from kaunta.core.entropy import Entropy
@@ -16,8 +17,9 @@ from kaunta.core.vault import generate_entry
 from kaunta.keys.recovery import recovery_ring
 from kaunta.settings import Settings
 from tests.support.sealed import full_bar
+from tests.support.store import store
 
-__all__ = ["full_bar"]
+__all__ = ["full_bar", "store"]
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +49,9 @@ async def own(settings: Settings) -> AsyncIterator[Connection]:
 @pytest_asyncio.fixture
 async def made(own: Connection, tools: Tools, folder: Path, full_bar: object) -> BackupRow:
     """A backup of the full bar."""
-    return await create(own, tools, folder, kind="credentials", reason="by_hand")
+    return await create(own, tools, Folder(folder), kind="credentials", reason="by_hand")
 
 
 @pytest.fixture
 def found(folder: Path, made: BackupRow) -> Found:
-    return of_id(folder, made.id)
+    return of_id(Folder(folder), made.id)

@@ -11,7 +11,8 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from kaunta.backups.create import SOURCES, Tools, create
-from kaunta.backups.folder import of_id
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import of_id
 from kaunta.backups.restore import restore
 from kaunta.backups.whole_restore import restore_whole
 from kaunta.core.clock import ManualClock
@@ -107,7 +108,7 @@ async def test_a_thousand_bars_come_back_and_a_guest_pays(
     await many_bars(rt)
     async with connect(settings.database_url.get_secret_value()) as db:
         url = settings.database_url.get_secret_value()
-        made = await create(db, tools, folder, kind=kind, reason="by_hand", url=url)
+        made = await create(db, tools, Folder(folder), kind=kind, reason="by_hand", url=url)
         before = await everything_decrypts(db, rt)
     assert (made.ok, made.counts["mpesa_credentials"], before) == (True, BARS, 3 * BARS)
     assert set(made.counts) == set(SOURCES)
@@ -115,11 +116,11 @@ async def test_a_thousand_bars_come_back_and_a_guest_pays(
     # The old database is gone; what is left is the folder and two keys.
     if kind == "whole":
         await databases.drop(empty)
-        restored = await restore_whole(empty, tools, of_id(folder, made.id), trial=False)
+        restored = await restore_whole(empty, tools, of_id(Folder(folder), made.id), trial=False)
         assert restored.rows > 2 * BARS
     else:
         async with connect(empty) as db:
-            done = await restore(db, tools, folder, of_id(folder, made.id), trial=False)
+            done = await restore(db, tools, Folder(folder), of_id(Folder(folder), made.id), trial=False)
         assert (done.faults, done.swapped.homeless, len(done.swapped.new_credentials)) == ((), 0, BARS)
 
     after = settings.model_copy(update={"database_url": SecretStr(empty)})

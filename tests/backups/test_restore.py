@@ -8,7 +8,8 @@ import pytest
 
 from kaunta.access import second_factor
 from kaunta.backups.create import Tools, create
-from kaunta.backups.folder import Found, of_id
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import Found, of_id
 from kaunta.backups.queries import BackupRow
 from kaunta.backups.restore import NothingToUndo, RefusedBySafaricom, Restored, restore, undo
 from kaunta.bars.mpesa_switch import sync_mpesa_status
@@ -68,9 +69,9 @@ async def test_what_was_destroyed_comes_back_as_it_was(
     assert len(await faults(own, rt.keyring)) == 3
     assert await own.fetchval("select mpesa_enabled from bars where id = $1", full_bar.id) is False
 
-    trial = await restore(own, tools, folder, found, trial=True)
+    trial = await restore(own, tools, Folder(folder), found, trial=True)
     assert (trial.safety, len(await faults(own, rt.keyring))) == (None, 3)
-    done = await restore(own, tools, folder, found, trial=False)
+    done = await restore(own, tools, Folder(folder), found, trial=False)
 
     assert done.swapped == trial.swapped
     assert (done.faults, done.swapped.homeless, done.swapped.set_back) == ((), 0, 0)
@@ -80,7 +81,7 @@ async def test_what_was_destroyed_comes_back_as_it_was(
     assert await own.fetchval("select mpesa_enabled from bars where id = $1", full_bar.id) is True
     assert await own.fetchval("select count(*) from mpesa_initiators") == 1
     assert await own.fetchval("select count(*) from c2b_addresses") == 1
-    again = await restore(own, tools, folder, found, trial=True)
+    again = await restore(own, tools, Folder(folder), found, trial=True)
     assert again.swapped.changes == 0
 
 
@@ -91,18 +92,18 @@ async def test_a_restore_that_is_undone_leaves_what_was_there(
 ) -> None:
     await stored_anew(rt, full_bar.id, "a newer secret")
     await own.execute("delete from mpesa_initiators")
-    done = await restore(own, tools, folder, found, trial=False)
+    done = await restore(own, tools, Folder(folder), found, trial=False)
     assert (done.swapped.set_back, done.swapped.added) == (1, 1)
     assert await secret_of(rt, full_bar.id) == f"consumer-secret-of-{full_bar.id.hex}"
     assert await own.fetchval("select version from mpesa_credentials where id = $1", full_bar.credential_id) == 3
 
-    assert (await undo(own, tools, folder, trial=True)).swapped.set_back == 1
+    assert (await undo(own, tools, Folder(folder), trial=True)).swapped.set_back == 1
     assert await secret_of(rt, full_bar.id) == f"consumer-secret-of-{full_bar.id.hex}"
-    await undo(own, tools, folder, trial=False)
+    await undo(own, tools, Folder(folder), trial=False)
     assert await secret_of(rt, full_bar.id) == "a newer secret"
     assert await secret_of(rt, other_bar.id) == f"consumer-secret-of-{other_bar.id.hex}"
     with pytest.raises(NothingToUndo):
-        await undo(own, tools, folder, trial=False)
+        await undo(own, tools, Folder(folder), trial=False)
     actions = await own.fetch("select action from audit_events where action like 'backup.%' order by id")
     assert [row["action"] for row in actions] == [
         "backup.created", "backup.created", "backup.restored", "backup.created", "backup.undone",
@@ -113,8 +114,8 @@ async def test_credentials_that_a_restore_added_go_when_it_is_undone(
     rt: Runtime, own: Connection, tools: Tools, folder: Path, found: Found, full_bar: SeededBar
 ) -> None:
     await destroy(own)
-    await restore(own, tools, folder, found, trial=False)
-    await undo(own, tools, folder, trial=False)
+    await restore(own, tools, Folder(folder), found, trial=False)
+    await undo(own, tools, Folder(folder), trial=False)
     assert await own.fetchval("select count(*) from mpesa_credentials") == 0
     # What did not open before stays mended: nothing unreadable is ever put over what opens.
     assert await faults(own, rt.keyring) == []
@@ -126,11 +127,11 @@ async def test_newer_credentials_stay_where_that_is_asked_for(
     rt: Runtime, own: Connection, tools: Tools, folder: Path, found: Found, full_bar: SeededBar
 ) -> None:
     await stored_anew(rt, full_bar.id, "a newer secret")
-    done = await restore(own, tools, folder, found, trial=False, keep_newer=True)
+    done = await restore(own, tools, Folder(folder), found, trial=False, keep_newer=True)
     assert (done.swapped.kept, done.swapped.changes) == (1, 0)
     assert await secret_of(rt, full_bar.id) == "a newer secret"
     await own.execute(f"update mpesa_credential_versions set {SEALED} where version = 2")
-    done = await restore(own, tools, folder, found, trial=False, keep_newer=True)
+    done = await restore(own, tools, Folder(folder), found, trial=False, keep_newer=True)
     assert done.swapped.set_back == 1
     assert await secret_of(rt, full_bar.id) == f"consumer-secret-of-{full_bar.id.hex}"
 
@@ -146,7 +147,7 @@ async def test_spoilt_rows_are_mended_in_their_place_and_switches_stay(
     await own.execute(f"update mpesa_credentials set {SEALED}")
     with pytest.raises(VaultError):
         await secret_of(rt, full_bar.id)
-    done = await restore(own, tools, folder, found, trial=False)
+    done = await restore(own, tools, Folder(folder), found, trial=False)
     assert (done.swapped.mended, done.swapped.added, done.swapped.set_back) == (2, 0, 0)
     assert await faults(own, rt.keyring) == []
     assert await own.fetchval("select is_active from mpesa_credentials") is False
@@ -160,10 +161,10 @@ async def test_what_was_spoilt_when_it_was_backed_up_is_named_and_touches_nothin
     kept = await own.fetch("select * from mpesa_credential_versions where bar_id = $1", other_bar.id)
     await own.execute(f"update mpesa_credential_versions set {SEALED} where bar_id = $1", full_bar.id)
     await own.execute(f"update mpesa_credentials set {SEALED} where tenant_id = $1", full_bar.id)
-    spoilt = await create(own, tools, folder, kind="credentials", reason="by_hand")
+    spoilt = await create(own, tools, Folder(folder), kind="credentials", reason="by_hand")
     assert spoilt.ok  # it is a true picture of what was there
     await stored_anew(rt, full_bar.id, "entered again")
-    done = await restore(own, tools, folder, of_id(folder, spoilt.id), trial=False)
+    done = await restore(own, tools, Folder(folder), of_id(Folder(folder), spoilt.id), trial=False)
     assert {fault.row.split()[0] for fault in done.faults} == {"mpesa_credentials", "mpesa_credential_versions"}
     assert done.swapped.changes == 0
     assert await secret_of(rt, full_bar.id) == "entered again"
@@ -177,7 +178,7 @@ async def test_the_recovery_key_alone_brings_everything_back_under_new_keys(
     """KAUNTA_KEYS is lost, and the new one has a key of the same name."""
     await destroy(own)
     fresh = Keyring.parse(generate_entry(Entropy(), "test"))
-    done = await restore(own, replace(tools, keyring=fresh), folder, found, trial=False)
+    done = await restore(own, replace(tools, keyring=fresh), Folder(folder), found, trial=False)
     assert done.faults == ()
     assert await faults(own, fresh) == []
     assert await secret_of(replace(rt, keyring=fresh), full_bar.id) == f"consumer-secret-of-{full_bar.id.hex}"
@@ -189,7 +190,7 @@ async def test_a_backup_from_before_a_rotation_comes_back_after_it(
     ring = with_new_primary(rt.keyring, "next")
     await destroy(own)
     after = Keyring(ring.primary, {b"next": ring.primary})
-    await restore(own, replace(tools, keyring=after), folder, found, trial=False)
+    await restore(own, replace(tools, keyring=after), Folder(folder), found, trial=False)
     assert await faults(own, after) == []
 
 
@@ -198,26 +199,26 @@ async def test_where_safaricom_refuses_one_nothing_is_changed(
     rt: Runtime, own: Connection, tools: Tools, folder: Path, found: Found, pushes: Pushes, simulator: Safaricom
 ) -> None:
     daraja: DarajaClient = pushes.daraja
-    done: Restored = await restore(own, tools, folder, found, trial=True, daraja=daraja)
+    done: Restored = await restore(own, tools, Folder(folder), found, trial=True, daraja=daraja)
     assert done.asked == 1
     simulator.simulator.faults.add(Trouble("oauth", "invalid_authentication"))
     with pytest.raises(RefusedBySafaricom, match="refused"):
-        await restore(own, tools, folder, found, trial=False, daraja=daraja)
+        await restore(own, tools, Folder(folder), found, trial=False, daraja=daraja)
 
 
 async def test_a_second_factor_that_was_taken_away_since_stays_away(
     rt: Runtime, own: Connection, tools: Tools, folder: Path, found: Found, full_bar: SeededBar
 ) -> None:
     await own.execute("update staff_accounts set totp_secret_enc = null where id = $1", full_bar.owner.account_id)
-    done = await restore(own, tools, folder, found, trial=False)
+    done = await restore(own, tools, Folder(folder), found, trial=False)
     assert done.swapped.changes == 0
     assert second_factor.place(full_bar.owner.account_id)
 
 
 @pytest.mark.req("FIX-7.5")
 def test_a_backup_is_a_private_file_with_a_manifest(made: BackupRow, found: Found) -> None:
-    assert found.path.stat().st_mode & 0o777 == 0o600
-    assert found.path.parent.stat().st_mode & 0o777 == 0o700
+    assert Path(found.target).stat().st_mode & 0o777 == 0o600
+    assert Path(found.target).parent.stat().st_mode & 0o777 == 0o700
     assert (made.ok, made.key_ids, made.schema_version) == (True, ["test"], "0002")
     assert made.counts["mpesa_credentials"] == made.counts["bars"] == 1
-    assert [path.name for path in found.path.parent.iterdir()] == [found.path.name]
+    assert [path.name for path in Path(found.target).parent.iterdir()] == [Path(found.target).name]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from kaunta.backups.folder import lying
+from kaunta.backups.folder import Folder
 from kaunta.backups.queries import BackupRow
 from kaunta.backups.retention import Retention, kept, made
 from kaunta.backups.schedule import due_day, keep_backups
@@ -49,12 +49,12 @@ async def test_one_backup_a_day_whoever_makes_it(
 ) -> None:
     for worker in ("one", "two", "one"):
         await keep_backups(kept_at, worker)
-    assert len(lying(folder)) == 1
+    assert len(Folder(folder).lying()) == 1
     assert not await is_stale(kept_at)
     for day in range(1, 4):
         later(24)
         await keep_backups(kept_at, "two")
-        assert len(lying(folder)) == 1 + day
+        assert len(Folder(folder).lying()) == 1 + day
     # Before the hour it is still the day before's turn.
     before = due_day(kept_at)
     later(6)
@@ -80,7 +80,7 @@ async def test_a_backup_that_cannot_be_made_is_told_and_clears_itself(
     later(1)
     await keep_backups(kept_at, "one")
     assert not await is_stale(kept_at)
-    assert len(lying(folder)) == 2
+    assert len(Folder(folder).lying()) == 2
 
 
 async def test_where_no_folder_is_named_nothing_is_made_and_nobody_is_told(rt: Runtime) -> None:
@@ -100,7 +100,7 @@ async def test_of_a_worker_that_died_another_takes_over(
     assert not folder.exists()
     later(0.3)
     await keep_backups(kept_at, "one")
-    assert len(lying(folder)) == 1
+    assert len(Folder(folder).lying()) == 1
 
 
 def test_a_folder_without_a_recovery_key_is_refused_at_the_start() -> None:

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from kaunta.backups import whole
 from kaunta.backups.create import Tools, create
-from kaunta.backups.folder import of_id
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import of_id
 from kaunta.backups.whole_restore import InUse, NothingToUndo, beside, name_in, named, restore_whole, undo_whole
 from kaunta.core.db import connect, transaction
 from kaunta.core.entropy import Entropy
@@ -45,12 +46,12 @@ async def test_a_database_is_lost_and_comes_back_and_goes_again(
     async with running(settings, listen=False, clock=tools_apart.clock) as rt:
         bar = await seed_bar(rt, "Mama Njeri's Bar", password_hash)
     async with connect(url) as db:
-        made = await create(db, tools_apart, folder, kind="whole", reason="by_hand", url=url)
+        made = await create(db, tools_apart, Folder(folder), kind="whole", reason="by_hand", url=url)
         assert (made.ok, made.counts["bars"]) == (True, 1)
         await db.execute("update bars set name = 'Another name'")
         with pytest.raises(InUse):
-            await restore_whole(url, tools_apart, of_id(folder, made.id), trial=False)
-    found = of_id(folder, made.id)
+            await restore_whole(url, tools_apart, of_id(Folder(folder), made.id), trial=False)
+    found = of_id(Folder(folder), made.id)
     trial = await restore_whole(url, tools_apart, found, trial=True)
     assert trial.aside is None
     async with beside(url) as server:
@@ -78,11 +79,11 @@ async def test_the_database_and_its_keys_are_gone_and_the_recovery_key_brings_th
     async with running(settings, listen=False, clock=tools_apart.clock) as rt:
         bar = await seed_bar(rt, "Mama Njeri's Bar", password_hash)
     async with connect(url) as db:
-        made = await create(db, tools_apart, folder, kind="whole", reason="by_hand", url=url)
+        made = await create(db, tools_apart, Folder(folder), kind="whole", reason="by_hand", url=url)
     await databases.drop(url)
     entry = generate_entry(Entropy(), "test")
     fresh, settings = Keyring.parse(entry), settings.model_copy(update={"keys": SecretStr(entry)})
-    done = await restore_whole(url, replace(tools_apart, keyring=fresh), of_id(folder, made.id), trial=False)
+    done = await restore_whole(url, replace(tools_apart, keyring=fresh), of_id(Folder(folder), made.id), trial=False)
     assert done.aside is None
     async with connect(url) as db:
         assert not [fault async for page in rotate.verify(db, fresh) for fault in page.faults]

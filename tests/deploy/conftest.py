@@ -7,12 +7,12 @@ import pytest_asyncio
 
 from kaunta.core.outbound import Outbound
 from kaunta.deploy.rollback import Notebook
-from tests.cli.conftest import installed
+from tests.cli.conftest import installed, kaunta
 from tests.deploy.watching import Watching
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 
-__all__ = ["installed"]
+__all__ = ["installed", "kaunta"]
 
 
 @pytest_asyncio.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from kaunta.core.clock import Clock
@@ -57,6 +58,13 @@ async def never_ran(world: World) -> None:
     await world.execute("delete from worker_heartbeats")
 
 
+async def no_place(world: World) -> None:
+    """A folder below a file, as where the disk is not mounted that another program wrote to."""
+    file = Path(world.env["KAUNTA_BACKUP_FOLDER"]).with_name("a file")
+    file.touch()
+    world.env["KAUNTA_BACKUP_FOLDER"] = str(file / "backups")
+
+
 async def stale(world: World) -> None:
     await world.execute("delete from backups")
     await backed_up(world, timedelta(hours=27))
@@ -95,5 +103,6 @@ OUTSIDE = (
     Fault("no worker has run", "worker.heartbeat", "No worker has ever run", never_ran),
     Fault("the backup is stale", "backups.age", "27 h old", stale),
     Fault("the last backup is bad", "backups.age", "27 h old", bad_backup),
+    Fault("backups can be kept nowhere", "backups.place", "no folder we may write to", no_place),
     Fault("no backup", "backups.age", "no backup yet", nothing_kept),
 )  # fmt: skip

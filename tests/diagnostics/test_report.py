@@ -4,6 +4,7 @@ import pytest
 from starlette.routing import Route
 
 from kaunta.api.callback import routes
+from kaunta.backup_settings import BackupSettings
 from kaunta.cli.serve import NEEDS
 from kaunta.core.db import Pool, connect
 from kaunta.core.migrate import compare, describe, expected_schema
@@ -31,7 +32,8 @@ def test_what_a_diagnosis_calls_needed_is_what_start_up_needs() -> None:
 
 
 def test_whatever_a_check_needs_one_before_it_gives() -> None:
-    given = {"keys", "database_url", "database_direct_url", "public_url", "mode"}
+    given = {"keys", "database_url", "database_direct_url", "database_statement_cache", "public_url", "mode"}
+    given |= set(BackupSettings.model_fields)
     for check in CHECKS:
         assert set(check.needs) <= given, check.name
         given |= set(check.gives)

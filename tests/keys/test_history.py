@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaunta.backups.create import Tools, create
-from kaunta.backups.folder import of_id
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import of_id
 from kaunta.backups.prune import prune
 from kaunta.backups.restore import NothingToUndo, restore, undo
 from kaunta.backups.retention import Retention
@@ -78,18 +79,18 @@ class House:
             case "retire":
                 await self.give_up(list(self.rt.keyring.keys)[number % len(self.rt.keyring.keys)].decode())
             case "backup":
-                made = await create(self.db, self.tools, self.folder, kind="credentials", reason="by_hand")
+                made = await create(self.db, self.tools, Folder(self.folder), kind="credentials", reason="by_hand")
                 assert made.ok
                 # What is spoilt is spoilt in the backup as well.
                 self.backups.append((made.id, dict(self.secrets)))
             case "restore" if self.backups:
                 id_, then = self.backups[number % len(self.backups)]
-                await restore(self.db, self.tools, self.folder, of_id(self.folder, id_), trial=False)
+                await restore(self.db, self.tools, Folder(self.folder), of_id(Folder(self.folder), id_), trial=False)
                 self.secrets |= {bar: secret for bar, secret in then.items() if secret is not None}
             case "undo":
                 before = dict(self.secrets)
                 try:
-                    await undo(self.db, self.tools, self.folder, trial=False)
+                    await undo(self.db, self.tools, Folder(self.folder), trial=False)
                 except NothingToUndo:
                     assert self.secrets == before
                 else:
@@ -104,7 +105,7 @@ class House:
                 await self.db.execute("delete from mpesa_credentials where tenant_id = $1", bar)
                 self.secrets[bar] = None
             case "prune":
-                await prune(self.db, self.tools, self.folder, Retention(1, 0, 0), dry_run=False)
+                await prune(self.db, self.tools, Folder(self.folder), Retention(1, 0, 0), dry_run=False)
                 there = {row["id"] for row in await self.db.fetch("select id from backups where removed_at is null")}
                 self.backups = [each for each in self.backups if each[0] in there]
 

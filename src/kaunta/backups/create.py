@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from kaunta.backups import queries, whole
 from kaunta.backups.archive import Reader, Writer
-from kaunta.backups.folder import new_file
 from kaunta.backups.manifest import BackupDamaged, Header
+from kaunta.backups.place import Found, Place, name_of
 from kaunta.backups.queries import BackupRow
 from kaunta.core.audit import audit
 from kaunta.core.clock import Clock
@@ -33,6 +34,7 @@ SOURCES = {
     "mpesa_credential_versions": "mpesa_credential_versions",
     "mpesa_initiators": "mpesa_initiators",
     "c2b_addresses": "c2b_addresses",
+    "webhook_endpoints": "webhook_endpoints",
     "data_keys": "data_keys",
     "staff_accounts": "(select id, totp_secret_enc from staff_accounts where totp_secret_enc is not null)",
 }
@@ -52,57 +54,61 @@ class Tools:
 
 
 async def create(
-    db: Connection, tools: Tools, folder: Path, *, kind: str, reason: str, url: str | None = None
+    db: Connection, tools: Tools, place: Place, *, kind: str, reason: str, url: str | None = None
 ) -> BackupRow:
-    """A backup of this moment, written, read back and noted; `url`: where pg_dump finds the database of a whole one.
+    """A backup of this moment, written, kept, read back and noted; `url`: where pg_dump finds the database of a whole
+    one.
 
-    Raises OSError where the folder refuses, `PostgresMissing`, `DumpFailed`.
+    Raises what the place raises, `PostgresMissing`, `DumpFailed`.
     """
-    async with db.transaction(isolation="repeatable_read", readonly=True):
-        made, path = await write(db, tools, folder, kind=kind, reason=reason, url=url)
-    return await prove(db, tools, made, path)
-
-
-async def create_within(db: Connection, tools: Tools, folder: Path) -> BackupRow:
-    """A credentials backup inside the caller's transaction, which holds what it is about to change."""
-    made, path = await write(db, tools, folder, kind="credentials", reason="safety", url=None)
-    return await prove(db, tools, made, path)
-
-
-async def write(
-    db: Connection, tools: Tools, folder: Path, *, kind: str, reason: str, url: str | None
-) -> tuple[BackupRow, Path]:
-    """The file, complete and on the disk."""
     header = Header(tools.entropy.uuid(), kind, reason, tools.clock.now(), tools.by)
-    with new_file(folder, header) as (file, path):
-        writer = Writer(file, tools.recovery, header, tools.entropy)
-        writer.begin(KEYRING)
-        writer.write(written(tools.keyring).reveal().encode())
-        needs = await all_needs(db)
-        counts: dict[str, int] = {}
-        for table in SOURCES:
-            counts[table] = await count_of(db, table)
-            if kind == "credentials":
-                writer.begin(table)
-                async with aclosing(rows_of(db, table)) as rows:
-                    async for row in rows:
-                        writer.row(row)
-        if kind == "whole":
-            if url is None:
-                raise RuntimeError("a whole backup needs the database's address")
-            writer.begin(DATABASE)
-            folder_of_programs = whole.programs(await queries.server_version(db), tools.programs)
-            await whole.dump(url, await queries.snapshot(db), folder_of_programs, writer.write)
-        manifest = writer.finish(
-            key_ids=tuple(sorted({need.key_id for need in needs if need.key_id})),
-            schema_version=await queries.schema_version(db),
-            counts=counts,
-        )
-    made = BackupRow(
+    with place.draft(header) as draft:
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            made = await write(db, tools, header, draft.file, url)
+        # The moment is let go before it is handed over, which may take its time.
+        await asyncio.to_thread(draft.keep)
+    return await prove(db, tools, made, Found(place, name_of(header), header, made.size))
+
+
+async def create_within(db: Connection, tools: Tools, place: Place) -> BackupRow:
+    """A credentials backup inside the caller's transaction, which holds what it is about to change."""
+    header = Header(tools.entropy.uuid(), "credentials", "safety", tools.clock.now(), tools.by)
+    with place.draft(header) as draft:
+        made = await write(db, tools, header, draft.file, None)
+        await asyncio.to_thread(draft.keep)
+    return await prove(db, tools, made, Found(place, name_of(header), header, made.size))
+
+
+async def write(db: Connection, tools: Tools, header: Header, file: IO[bytes], url: str | None) -> BackupRow:
+    """All of it, as the caller's transaction sees it."""
+    writer = Writer(file, tools.recovery, header, tools.entropy)
+    writer.begin(KEYRING)
+    writer.write(written(tools.keyring).reveal().encode())
+    needs = await all_needs(db)
+    counts: dict[str, int] = {}
+    for table in SOURCES:
+        counts[table] = await count_of(db, table)
+        if header.kind == "credentials":
+            writer.begin(table)
+            async with aclosing(rows_of(db, table)) as rows:
+                async for row in rows:
+                    writer.row(row)
+    if header.kind == "whole":
+        if url is None:
+            raise RuntimeError("a whole backup needs the database's address")
+        writer.begin(DATABASE)
+        folder_of_programs = whole.programs(await queries.server_version(db), tools.programs)
+        await whole.dump(url, await queries.snapshot(db), folder_of_programs, writer.write)
+    manifest = writer.finish(
+        key_ids=tuple(sorted({need.key_id for need in needs if need.key_id})),
+        schema_version=await queries.schema_version(db),
+        counts=counts,
+    )
+    return BackupRow(
         id=header.id,
-        kind=kind,
-        reason=reason,
-        target=str(path),
+        kind=header.kind,
+        reason=header.reason,
+        target="",
         created_at=header.created_at,
         created_by=tools.by,
         size=writer.size,
@@ -115,7 +121,6 @@ async def write(
         fault=None,
         removed_at=None,
     )
-    return made, path
 
 
 async def rows_of(db: Connection, table: str) -> AsyncGenerator[str, None]:
@@ -130,9 +135,10 @@ async def count_of(db: Connection, table: str) -> int:
     return int(await db.fetchval(sql))
 
 
-async def prove(db: Connection, tools: Tools, made: BackupRow, path: Path) -> BackupRow:
-    """Read a backup to its end, and note it with how that went."""
-    fault = await asyncio.to_thread(read_through, path, made.digest, tools.recovery)
+async def prove(db: Connection, tools: Tools, made: BackupRow, found: Found) -> BackupRow:
+    """Read a backup to its end, from where it is kept, and note it with how that went."""
+    made = replace(made, target=found.target)
+    fault = await asyncio.to_thread(read_through, found, made.digest, tools.recovery)
     row = replace(made, verified_at=tools.clock.now(), ok=fault is None, fault=fault)
     await queries.put(db, row)
     await audit(
@@ -142,14 +148,14 @@ async def prove(db: Connection, tools: Tools, made: BackupRow, path: Path) -> Ba
     return row
 
 
-def read_through(path: Path, digest: bytes | None, recovery: Keyring) -> str | None:
-    """Read all of a file: every piece, every part's digest, and that of the whole file where it is known; what is
-    wrong, or None. Raises `OtherRecoveryKey`, `NotABackup`, OSError."""
+def read_through(found: Found, digest: bytes | None, recovery: Keyring) -> str | None:
+    """Read all of a backup: every piece, every part's digest, and that of the whole where it is known; what is wrong,
+    or None. Raises `OtherRecoveryKey`, `NotABackup`, and what its place raises."""
     try:
-        with path.open("rb") as file:
+        with found.open() as file:
             Reader(file, recovery).check()
             file.seek(0)
-            if digest is not None and hashlib.file_digest(file, "sha256").digest() != digest:
+            if digest is not None and hashlib.file_digest(file, "sha256").digest() != digest:  # type: ignore[arg-type]
                 return "digest"
     except BackupDamaged as error:
         return error.code

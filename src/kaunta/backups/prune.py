@@ -3,18 +3,17 @@ never touched."""
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from kaunta.backups import queries
 from kaunta.backups.create import Tools
-from kaunta.backups.folder import SUFFIX, UNFINISHED, lying, note_found
+from kaunta.backups.place import Place, note_found
 from kaunta.backups.queries import BackupRow
 from kaunta.backups.retention import Retention, kept
 from kaunta.core.audit import audit
 from kaunta.core.clock import EAT
 from kaunta.core.db import Connection
 
-#: A file that was never finished, of a process that died.
+#: What was never finished, of a process that died.
 UNFINISHED_SECONDS = 86_400.0
 
 
@@ -26,10 +25,10 @@ class Pruned:
     went: list[BackupRow]
 
 
-async def prune(db: Connection, tools: Tools, folder: Path, rule: Retention, *, dry_run: bool) -> Pruned:
-    """Keep what retention wants of a folder's backups, and remove the others. Raises `NoFolder`, OSError."""
-    await note_found(db, tools.clock, folder, tools.recovery)
-    there = {found.header.id: found.path for found in await asyncio.to_thread(lying, folder)}
+async def prune(db: Connection, tools: Tools, place: Place, rule: Retention, *, dry_run: bool) -> Pruned:
+    """Keep what retention wants of a place's backups, and remove the others. Raises what the place raises."""
+    await note_found(db, tools.clock, place, tools.recovery)
+    there = {found.header.id: found.name for found in await asyncio.to_thread(place.lying)}
     rows = [row for row in await queries.kept(db) if row.id in there]
     last = await queries.last_restore(db)
     today = tools.clock.now().astimezone(EAT).date()
@@ -38,16 +37,9 @@ async def prune(db: Connection, tools: Tools, folder: Path, rule: Retention, *, 
     if dry_run:
         return pruned
     for row in pruned.went:
-        there[row.id].unlink(missing_ok=True)
+        await asyncio.to_thread(place.remove, there[row.id])
         async with db.transaction():
             await queries.removed(db, row.id, tools.clock.now())
             await audit(db, tools.clock, tools.by, "backup.removed", "backup", row.id, kind=row.kind)
-    await asyncio.to_thread(tidy, folder, tools.clock.now().timestamp() - UNFINISHED_SECONDS)
+    await asyncio.to_thread(place.tidy, tools.clock.now().timestamp() - UNFINISHED_SECONDS)
     return pruned
-
-
-def tidy(folder: Path, before: float) -> None:
-    """Remove what processes that died left unfinished."""
-    for path in folder.glob(f".*{SUFFIX}{UNFINISHED}"):
-        if path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)

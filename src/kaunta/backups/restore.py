@@ -5,7 +5,6 @@ would be done.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import assert_never
 
 import asyncpg
@@ -13,7 +12,7 @@ import asyncpg
 from kaunta.backups import queries
 from kaunta.backups.archive import Reader
 from kaunta.backups.create import Tools, create_within
-from kaunta.backups.folder import Found, of_id
+from kaunta.backups.place import Found, Place, of_id
 from kaunta.backups.queries import BackupRow, RestoreRow
 from kaunta.backups.staging import relation, stage
 from kaunta.backups.swap import CREDENTIALS, Swap, Swapped, opened
@@ -55,7 +54,7 @@ class Restored:
 async def restore(
     db: Connection,
     tools: Tools,
-    folder: Path,
+    place: Place,
     found: Found,
     *,
     trial: bool,
@@ -68,7 +67,7 @@ async def restore(
 
     Raises `BackupDamaged`, `OtherRecoveryKey`, `NotCredentials`, `RefusedBySafaricom`.
     """
-    with found.path.open("rb") as file:
+    with found.open() as file:
         staged = await stage(db, Reader(file, tools.recovery), tools)
     asked = await ask(db, tools, daraja) if daraja is not None else 0
     swap = Swap(db, tools, staged, keep_newer)
@@ -77,7 +76,7 @@ async def restore(
         async with db.transaction(isolation="read_committed"):
             await hold_bars(db)
             if not trial:
-                safety = await create_within(db, tools, folder)
+                safety = await create_within(db, tools, place)
             done = await swap.run()
             if undoes is not None:
                 await take_away(db, undoes)
@@ -116,12 +115,12 @@ async def take_away(db: Connection, undoes: RestoreRow) -> None:
             await queries.switch_off(db, id_)
 
 
-async def undo(db: Connection, tools: Tools, folder: Path, *, trial: bool) -> Restored:
+async def undo(db: Connection, tools: Tools, place: Place, *, trial: bool) -> Restored:
     """Back to what was there before the last restore; what did not open then stays mended. Raises `NothingToUndo`."""
     last = await queries.last_restore(db)
     if last is None:
         raise NothingToUndo
-    return await restore(db, tools, folder, of_id(folder, last.safety_id), trial=trial, undoes=last)
+    return await restore(db, tools, place, of_id(place, last.safety_id), trial=trial, undoes=last)
 
 
 async def ask(db: Connection, tools: Tools, daraja: DarajaClient) -> int:

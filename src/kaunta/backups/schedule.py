@@ -12,9 +12,10 @@ import structlog
 
 from kaunta.backups import queries
 from kaunta.backups.create import Tools, create
-from kaunta.backups.folder import note_found
+from kaunta.backups.place import Place, note_found
 from kaunta.backups.prune import prune
 from kaunta.backups.retention import Retention
+from kaunta.backups.where import place_of
 from kaunta.core.clock import EAT
 from kaunta.core.db import connect, transaction
 from kaunta.core.errors import KauntaError
@@ -34,7 +35,7 @@ AGAIN_SECONDS, AGAIN_WHOLE_SECONDS = 900.0, 6 * 3_600.0
 def tools_of(rt: Runtime, by: str) -> Tools:
     """What this process makes backups with. Raises `RecoveryKeyWrong`."""
     if rt.settings.recovery_key is None:
-        raise RuntimeError("the settings want it where a folder is named")
+        raise RuntimeError("the settings want it where a place is named")
     programs = rt.settings.postgres_folder
     return Tools(
         rt.keyring, recovery_ring(rt.settings.recovery_key.get_secret_value()), rt.entropy, rt.clock, by,
@@ -53,8 +54,9 @@ def due_day(rt: Runtime) -> date:
 
 
 async def keep_backups(rt: Runtime, worker: str) -> int:
-    """A loop's turn; nothing where no folder is named."""
-    if rt.settings.backup_folder is None:
+    """A loop's turn; nothing where no place is named."""
+    place = place_of(rt.settings)
+    if place is None:
         return 0
     day, now = due_day(rt), rt.clock.now()
     patience = AGAIN_WHOLE_SECONDS if rt.settings.backup_whole else AGAIN_SECONDS
@@ -62,7 +64,7 @@ async def keep_backups(rt: Runtime, worker: str) -> int:
         ours = await queries.claim_day(db, day, worker, now, rt.clock.before(patience))
     if ours:
         try:
-            await back_up(rt, Path(rt.settings.backup_folder), day)
+            await back_up(rt, place, day)
         except (KauntaError, OSError) as error:
             # The next turn tries again; until then the age of the last good one says enough.
             log.error("backup.failed", name="backups", error=type(error).__name__)
@@ -70,7 +72,7 @@ async def keep_backups(rt: Runtime, worker: str) -> int:
     return 0
 
 
-async def back_up(rt: Runtime, folder: Path, day: date) -> None:
+async def back_up(rt: Runtime, place: Place, day: date) -> None:
     """The day's backup, and what goes for it."""
     settings, tools = rt.settings, tools_of(rt, "kaunta")
     address = settings.database_direct_url or settings.database_url
@@ -78,14 +80,14 @@ async def back_up(rt: Runtime, folder: Path, day: date) -> None:
         raise RuntimeError("a runtime has a database")
     url = address.get_secret_value()
     async with connect(url) as db:
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        await note_found(db, rt.clock, folder, tools.recovery)
+        await asyncio.to_thread(place.make)
+        await note_found(db, rt.clock, place, tools.recovery)
         made = await create(
-            db, tools, folder, kind="whole" if settings.backup_whole else "credentials", reason="scheduled", url=url
+            db, tools, place, kind="whole" if settings.backup_whole else "credentials", reason="scheduled", url=url
         )
         if made.ok:
             await queries.day_done(db, day, rt.clock.now())
-            await prune(db, tools, folder, retention_of(settings), dry_run=False)
+            await prune(db, tools, place, retention_of(settings), dry_run=False)
 
 
 async def tell_age(rt: Runtime) -> None:

@@ -69,6 +69,7 @@ class Swap:
                 await self.credentials_of(ids)
                 await self.mend_of(BY_NAME["mpesa_initiators"], ids, same_place)
                 await self.mend_of(BY_NAME["c2b_addresses"], ids, same_address)
+                await self.mend_of(BY_NAME["webhook_endpoints"], ids, same_place)
         await self.mend_all(BY_NAME["data_keys"])
         await self.mend_all(BY_NAME["staff_accounts"], add=False)
         await self.prove()

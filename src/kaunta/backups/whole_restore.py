@@ -16,7 +16,7 @@ import asyncpg
 from kaunta.backups import queries, whole
 from kaunta.backups.archive import Reader
 from kaunta.backups.create import DATABASE, KEYRING, Tools
-from kaunta.backups.folder import Found
+from kaunta.backups.place import Found
 from kaunta.backups.staging import made_ours
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, connect
@@ -25,6 +25,7 @@ from kaunta.core.vault import Keyring
 from kaunta.keys import rotate, sealed_rows
 from kaunta.keys.rotate import Fault
 from kaunta.keys.sealed import REGISTRY
+from kaunta.privacy.restored import erase_there_too
 
 ROLES = ("kaunta_app", "kaunta_worker", "kaunta_reader")
 #: PostgreSQL cuts names off here.
@@ -95,7 +96,7 @@ async def restore_whole(url: str, tools: Tools, found: Found, *, trial: bool) ->
         raise NotWhole
     name, stamp = name_in(url), f"{tools.clock.now():%Y%m%d%H%M%S}"
     copy = aside_name(name, "restored", stamp)
-    with found.path.open("rb") as file:
+    with found.open() as file:
         reader = Reader(file, tools.recovery)
         reader.check()
         async with beside(url) as server:
@@ -108,6 +109,7 @@ async def restore_whole(url: str, tools: Tools, found: Found, *, trial: bool) ->
                 await whole.fill(url, copy, folder, reader.part(DATABASE), with_rights=with_rights)
                 inside = Keyring.parse(b"".join(reader.part(KEYRING)).decode())
                 rows = await prove(named(url, copy), inside, tools)
+                await erase_there_too(url if await is_there(server, name) else None, named(url, copy), tools.clock)
                 if not trial:
                     return WholeRestored(rows, await exchange(server, name, copy, aside_name(name, "before", stamp)))
                 await server.execute(f'drop database "{copy}"')

@@ -1,7 +1,6 @@
 """`kaunta backup`: made, listed, read to the end, brought back, undone, thinned out."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,9 +8,10 @@ import typer
 from kaunta.cli import restore
 from kaunta.cli.keys import DryRun, Json, recovery_of, url_of
 from kaunta.cli.output import Exit, answer, run, settings
-from kaunta.cli.restore import NEEDS, To, Which, folder_of, tools_of
+from kaunta.cli.restore import NEEDS, To, Which, tools_of, where
 
 if TYPE_CHECKING:
+    from kaunta.backups.place import Place
     from kaunta.backups.retention import Retention
     from kaunta.settings import Settings
 
@@ -27,11 +27,11 @@ def create(
 ) -> None:
     """Make a backup now, encrypted under KAUNTA_RECOVERY_KEY, and read it back to its end."""
     found = settings(*NEEDS, as_json=json)
-    where = folder_of(found, folder, json)
-    raise typer.Exit(run(lambda: make(found, where, whole, dry_run, json), as_json=json))
+    place = where(found, folder, json)
+    raise typer.Exit(run(lambda: make(found, place, whole, dry_run, json), as_json=json))
 
 
-async def make(found: "Settings", folder: Path, whole: bool, dry_run: bool, as_json: bool) -> Exit:
+async def make(found: "Settings", place: "Place", whole: bool, dry_run: bool, as_json: bool) -> Exit:
     from kaunta.backups.create import create as work
     from kaunta.core.db import connect
     from kaunta.keys.rotate import all_needs
@@ -43,10 +43,10 @@ async def make(found: "Settings", folder: Path, whole: bool, dry_run: bool, as_j
             rows: dict[str, int] = {}
             for need in await all_needs(db):
                 rows[need.table] = rows.get(need.table, 0) + need.rows
-            data = {"kind": kind, "folder": str(folder), "sealed_rows": rows, "dry_run": True}
-            answer(data, as_json=as_json, lines=[f"would back up {sum(rows.values()):,} sealed rows to {folder}"])
+            data = {"kind": kind, "folder": str(place), "sealed_rows": rows, "dry_run": True}
+            answer(data, as_json=as_json, lines=[f"would back up {sum(rows.values()):,} sealed rows to {place}"])
             return Exit.OK
-        made = await work(db, tools, folder, kind=kind, reason="by_hand", url=url)
+        made = await work(db, tools, place, kind=kind, reason="by_hand", url=url)
     data = {
         "id": str(made.id),
         "kind": made.kind,
@@ -67,26 +67,26 @@ async def make(found: "Settings", folder: Path, whole: bool, dry_run: bool, as_j
 
 @app.command("list")
 def list_(folder: To = None, json: Json = False) -> None:
-    """The backups in the folder, newest first, with what is known of each. Exit 3: one is damaged."""
+    """The backups in the folder or bucket, newest first, with what is known of each. Exit 3: one is damaged."""
     found = settings("recovery_key", as_json=json)
-    where = folder_of(found, folder, json)
-    raise typer.Exit(run(lambda: tell(found, where, json), as_json=json))
+    place = where(found, folder, json)
+    raise typer.Exit(run(lambda: tell(found, place, json), as_json=json))
 
 
-async def tell(found: "Settings", folder: Path, as_json: bool) -> Exit:
-    """From the files alone: after a fire there is no database to ask."""
-    from kaunta.backups.folder import lying, row_of
+async def tell(found: "Settings", place: "Place", as_json: bool) -> Exit:
+    """From what lies there alone: after a fire there is no database to ask."""
     from kaunta.backups.manifest import BackupDamaged, OtherRecoveryKey
+    from kaunta.backups.place import manifest_of
 
     recovery, backups, lines = recovery_of(found), list[dict[str, Any]](), list[str]()
-    for each in lying(folder):
+    for each in place.lying():
         try:
-            row, state = row_of(each, recovery), "readable"
+            holds, state = manifest_of(each, recovery), "readable"
         except OtherRecoveryKey:
-            row, state = None, "another recovery key"
+            holds, state = None, "another recovery key"
         except BackupDamaged:
-            row, state = None, "damaged"
-        counts: Mapping[str, int] = row.counts if row else {}
+            holds, state = None, "damaged"
+        counts: Mapping[str, int] = holds.counts if holds else {}
         backups.append(
             {
                 "id": str(each.header.id),
@@ -94,15 +94,15 @@ async def tell(found: "Settings", folder: Path, as_json: bool) -> Exit:
                 "reason": each.header.reason,
                 "created_at": each.header.created_at.isoformat(),
                 "created_by": each.header.created_by,
-                "file": str(each.path),
+                "file": each.target,
                 "size": each.size,
                 "state": state,
                 "counts": counts,
-                "key_ids": row.key_ids if row else [],
-                "schema_version": row.schema_version if row else None,
+                "key_ids": list(holds.key_ids) if holds else [],
+                "schema_version": holds.schema_version if holds else None,
             }
         )
-        keys = ",".join(row.key_ids) if row else "?"
+        keys = ",".join(holds.key_ids) if holds else "?"
         lines.append(
             f"{each.header.id}  {each.header.created_at:%Y-%m-%d %H:%M} UTC  {each.header.kind:<11}  "
             f"{each.header.reason:<9}  {each.size:>12,}  keys {keys}  {state}"
@@ -124,32 +124,32 @@ def verify(
     """Read all of a backup: every piece, every digest. Exit 3: it is damaged."""
     needs = NEEDS if restore_test else ("recovery_key",)
     found = settings(*needs, as_json=json)
-    where = folder_of(found, folder, json)
-    raise typer.Exit(run(lambda: read(found, where, which, restore_test, json), as_json=json))
+    place = where(found, folder, json)
+    raise typer.Exit(run(lambda: read(found, place, which, restore_test, json), as_json=json))
 
 
-async def read(found: "Settings", folder: Path, which: str, restore_test: bool, as_json: bool) -> Exit:
+async def read(found: "Settings", place: "Place", which: str, restore_test: bool, as_json: bool) -> Exit:
     from kaunta.backups import queries
     from kaunta.backups.create import read_through
-    from kaunta.backups.folder import digest_of, named
+    from kaunta.backups.place import named
     from kaunta.core.clock import Clock
     from kaunta.core.db import connect
 
-    recovery = recovery_of(found)
-    backup = named(folder, which)
-    fault = read_through(backup.path, None, recovery)
-    data: dict[str, Any] = {"id": str(backup.header.id), "file": str(backup.path), "fault": fault}
-    lines = [f"{backup.header.id}  {'DAMAGED: use another one' if fault else 'whole'}"]
-    if found.database_url is not None and found.keys is not None:
+    recovery, backup = recovery_of(found), named(place, which)
+    if found.database_url is None or found.keys is None:
+        fault = read_through(backup, None, recovery)
+    else:
         async with connect(url_of(found)) as db:
             known = {row.id: row for row in await queries.kept(db)}.get(backup.header.id)
-            if known is not None and not fault and known.digest != digest_of(backup.path):
-                fault, lines = "digest", [f"{backup.header.id}  DAMAGED: not the file that was made"]
+            fault = read_through(backup, known.digest if known else None, recovery)
             await queries.verified(db, backup.header.id, Clock(found.clock_factor).now(), fault is None, fault)
+    wrong = "not the file that was made" if fault == "digest" else "use another one"
+    data: dict[str, Any] = {"id": str(backup.header.id), "file": backup.target, "fault": fault}
+    lines = [f"{backup.header.id}  {f'DAMAGED: {wrong}' if fault else 'whole'}"]
     if restore_test and not fault:
         from kaunta.cli.restore import bring_back
 
-        outcome = await bring_back(found, folder, backup, trial=True)
+        outcome = await bring_back(found, place, backup, trial=True)
         data["restore_test"] = outcome.data
         lines += outcome.lines
         fault = "unreadable" if outcome.unreadable else None
@@ -173,21 +173,21 @@ def prune(
     from kaunta.backups.retention import Retention
 
     found = settings(*NEEDS, as_json=json)
-    where = folder_of(found, folder, json)
+    place = where(found, folder, json)
     rule = Retention(
         keep_daily or found.backup_keep_daily,
         found.backup_keep_weekly if keep_weekly is None else keep_weekly,
         found.backup_keep_monthly if keep_monthly is None else keep_monthly,
     )
-    raise typer.Exit(run(lambda: thin_out(found, where, rule, dry_run, json), as_json=json))
+    raise typer.Exit(run(lambda: thin_out(found, place, rule, dry_run, json), as_json=json))
 
 
-async def thin_out(found: "Settings", folder: Path, rule: "Retention", dry_run: bool, as_json: bool) -> Exit:
+async def thin_out(found: "Settings", place: "Place", rule: "Retention", dry_run: bool, as_json: bool) -> Exit:
     from kaunta.backups.prune import prune as work
     from kaunta.core.db import connect
 
     async with connect(url_of(found)) as db:
-        pruned = await work(db, tools_of(found), folder, rule, dry_run=dry_run)
+        pruned = await work(db, tools_of(found), place, rule, dry_run=dry_run)
     work_left = dry_run and bool(pruned.went)
     says = "would remove" if dry_run else "removed"
     went = [str(row.id) for row in pruned.went]

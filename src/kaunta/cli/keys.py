@@ -218,11 +218,13 @@ async def give_up(found: "Settings", name: str, dry_run: bool) -> None:
     keyring, clock = keyring_of(found), Clock(found.clock_factor)
     spool = Spool.at(found.spool_folder, keyring, Entropy())
     async with connect(url_of(found)) as db:
-        if found.backup_folder is not None:
-            # The folder knows of files that the database, brought back from yesterday, does not.
-            from kaunta.backups.folder import note_found
+        from kaunta.backups.where import place_of
 
-            await note_found(db, clock, Path(found.backup_folder), recovery_of(found))
+        if (place := place_of(found)) is not None:
+            # The place knows of backups that the database, brought back from yesterday, does not.
+            from kaunta.backups.place import note_found
+
+            await note_found(db, clock, place, recovery_of(found))
         if dry_run:
             if needed := await reasons(db, clock, keyring, spool, name):
                 raise StillNeeded("\n".join(f"{reason.what}: {reason.remedy}" for reason in needed))

@@ -11,21 +11,34 @@ from kaunta.cli.output import Exit, answer, refuse, run, settings
 
 if TYPE_CHECKING:
     from kaunta.backups.create import Tools
-    from kaunta.backups.folder import Found
+    from kaunta.backups.place import Found, Place
     from kaunta.backups.restore import Restored
     from kaunta.settings import Settings
 
-To = Annotated[Path | None, typer.Option("--folder", help="Where the backups are. Default: KAUNTA_BACKUP_FOLDER.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--folder", help="Where the backups are: a folder, or s3://bucket/prefix. Default: KAUNTA_BACKUP_FOLDER."
+    ),
+]
 Which = Annotated[str, typer.Argument(metavar="ID", help="Its id, the first 8 digits of it, or `latest`.")]
 NEEDS = ("database_url", "keys", "recovery_key")
 
 
-def folder_of(found: "Settings", given: Path | None, as_json: bool) -> Path:
+def where(found: "Settings", given: str | None, as_json: bool) -> "Place":
+    """The place that the backups are in, or exit 6, 2 with what is missing or wrong."""
+    from kaunta.backups.where import BadPlace, NoKeys, place_of
     from kaunta.settings import REMEDIES
 
-    if given is None and found.backup_folder is None:
+    try:
+        place = place_of(found, given)
+    except NoKeys as error:
+        refuse(Exit.CONFIGURATION, error.detail, as_json=as_json)
+    except BadPlace as error:
+        refuse(Exit.USAGE, error.detail, as_json=as_json)
+    if place is None:
         refuse(Exit.CONFIGURATION, f"{REMEDIES['backup_folder']} Or give --folder.", as_json=as_json)
-    return (given or Path(str(found.backup_folder))).absolute()
+    return place
 
 
 def tools_of(found: "Settings") -> "Tools":
@@ -76,18 +89,18 @@ def restore(
     if (which is None) is not undo:
         refuse(Exit.USAGE, "Name a backup (`kaunta backup list`), or give --undo alone.", as_json=json)
     found = settings(*NEEDS, as_json=json)
-    where = folder_of(found, folder, json)
+    place = where(found, folder, json)
     trial = dry_run or not yes
 
     async def work() -> tuple[Outcome, bool]:
-        from kaunta.backups.folder import named
+        from kaunta.backups.place import named
 
         if which is None:
-            return await take_back(found, where, whole=whole, trial=trial), trial
-        backup = named(where, which)
+            return await take_back(found, place, whole=whole, trial=trial), trial
+        backup = named(place, which)
         tried = trial and (dry_run or not await nothing_there(found))
         return await bring_back(
-            found, where, backup, trial=tried, keep_newer=keep_newer, check_daraja=check_daraja
+            found, place, backup, trial=tried, keep_newer=keep_newer, check_daraja=check_daraja
         ), tried
 
     outcome, tried = run(work, as_json=json)
@@ -117,7 +130,7 @@ async def nothing_there(found: "Settings") -> bool:
 
 async def bring_back(
     found: "Settings",
-    folder: Path,
+    place: "Place",
     backup: "Found",
     *,
     trial: bool,
@@ -138,16 +151,14 @@ async def bring_back(
     async with connect(url_of(found), lock_timeout="10s") as db, Outbound() as outbound:
         daraja = daraja_client(found, outbound, Clock(found.clock_factor)) if check_daraja else None
         try:
-            restored = await work(
-                db, tools_of(found), folder, backup, trial=trial, keep_newer=keep_newer, daraja=daraja
-            )
+            restored = await work(db, tools_of(found), place, backup, trial=trial, keep_newer=keep_newer, daraja=daraja)
         finally:
             if daraja is not None:
                 await daraja.close()
     return outcome_of(restored)
 
 
-async def take_back(found: "Settings", folder: Path, *, whole: bool, trial: bool) -> Outcome:
+async def take_back(found: "Settings", place: "Place", *, whole: bool, trial: bool) -> Outcome:
     from kaunta.backups.restore import undo
     from kaunta.backups.whole_restore import undo_whole
     from kaunta.core.db import connect
@@ -159,7 +170,7 @@ async def take_back(found: "Settings", folder: Path, *, whole: bool, trial: bool
         return whole_outcome(done.rows, done.aside, 1)
     async with connect(url_of(found), lock_timeout="10s") as db:
         # What did not open before the restore stays mended; that is no failure of the undoing.
-        return replace(outcome_of(await undo(db, tools_of(found), folder, trial=trial)), unreadable=0, back=())
+        return replace(outcome_of(await undo(db, tools_of(found), place, trial=trial)), unreadable=0, back=())
 
 
 def whole_outcome(rows: int, aside: str | None, changes: int) -> Outcome:

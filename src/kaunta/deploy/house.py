@@ -170,7 +170,7 @@ LOOKS = (
     ),
     Look(
         "db.login", "Kaunta's login may do no more than it needs",
-        "Let one login own and migrate, and grant kaunta_app and kaunta_worker to another for `serve` and `worker`.",
+        "Run `kaunta db roles`, and give `serve` and `worker` a login of their own with its --login.",
         login, required=False,
     ),
     Look("house.invariants", "What must be true of the money is", "Run `kaunta invariants`.", always_true),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kaunta.core.secret import Secret
 from kaunta.core.vault import VaultError
+from kaunta.credentials import legacy
 from kaunta.credentials.store import place
 from kaunta.daraja.client import Credential
 from kaunta.diagnostics import queries
@@ -69,7 +70,7 @@ async def look_at_form(scene: Scene) -> list[Finding]:
         count += 1
         faults = {field: fault for field in FIELDS if (fault := form_fault(getattr(row, field))) is not None}
         if faults:
-            findings.append(told("creds.form", row, faults))
+            findings.append(told(scene, "creds.form", row, faults))
     return shown("creds.form", findings, f"{count} rows of credentials are in the form that Kaunta writes.")
 
 
@@ -83,9 +84,9 @@ async def look_inside(scene: Scene) -> list[Finding]:
         if one.by_key and one.faults:
             keyless += 1
         elif one.faults:
-            findings.append(told("creds.opens", row, one.faults))
+            findings.append(told(scene, "creds.opens", row, one.faults))
         elif not row.at_home:
-            findings.append(told("creds.opens", row, dict.fromkeys(FIELDS, Fault.MOVED)))
+            findings.append(told(scene, "creds.opens", row, dict.fromkeys(FIELDS, Fault.MOVED)))
         else:
             opened += 1
     detail = f"{opened} rows of credentials open where they stand."
@@ -121,20 +122,56 @@ def same(scene: Scene, row: StoredBlobs, other: StoredBlobs) -> bool:
     return all(getattr(one, field) == getattr(two, field) for field in FIELDS)
 
 
-def told(check: str, row: StoredBlobs, faults: dict[str, Fault]) -> Finding:
+def told(scene: Scene, check: str, row: StoredBlobs, faults: dict[str, Fault]) -> Finding:
     """A row's finding, after its gravest fault."""
     worst = next(fault for fault in Fault if fault in faults.values())
     fields = ", ".join(field.replace("_", " ") for field, fault in faults.items() if fault is worst)
     detail = f"{row.slug}, {row.environment}, version {row.version}: the {fields} {worst.value}."
     if worst is Fault.LEGACY:
-        return finding(check, row, Category.FORMAT, detail, "Run `kaunta creds reencrypt`.")
+        return of_old_product(scene, check, row, [field for field, fault in faults.items() if fault is worst], detail)
     if worst is Fault.NEWER:
         return finding(check, row, Category.ALGORITHM, detail, "Install the version of Kaunta that wrote it.")
-    return finding(check, row, CATEGORIES.get(worst, Category.FORMAT), detail)
+    old = worst in (Fault.EMPTY, Fault.PLACEHOLDER, Fault.UNRECOVERABLE, Fault.FOREIGN)
+    return finding(check, row, CATEGORIES.get(worst, Category.FORMAT), detail, old=old)
 
 
-def finding(check: str, row: StoredBlobs, category: Category, detail: str, remedy: str = "") -> Finding:
-    severity = Severity.CRITICAL if row.used else Severity.ERROR
+def of_old_product(scene: Scene, check: str, row: StoredBlobs, fields: list[str], detail: str) -> Finding:
+    """What the old product wrote is right in its form; what keeps it from being read is its key, or its content."""
+    run = "Run `kaunta creds reencrypt`."
+    try:
+        keys = legacy.LegacyKeys.of(*(text_of(scene, name) for name in ("mpesa_kms_key", "mpesa_encryption_key")))
+    except legacy.LegacyKeyRefused:
+        # Said where the variables are looked at.
+        return finding(check, row, Category.KEY, detail, run)
+    for field in fields:
+        blob, name = getattr(row, field), field.replace("_", " ")
+        variable = legacy.recognise(blob).form.variable
+        try:
+            legacy.read(blob, keys)
+        except legacy.LegacyKeyMissing:
+            again = f"Set {variable} as it was there, then run `kaunta creds reencrypt`."
+            return finding(check, row, Category.KEY, f"{detail} Its key, {variable}, is not set here.", again, old=True)
+        except legacy.DoesNotOpen:
+            more = f"{detail} {variable} does not open it: it was written with another key, or its bytes have changed."
+            again = f"Set {variable} to the key that it was written with, and run `kaunta creds reencrypt`. Or "
+            again += remedy_of(row.slug, row.environment if row.present else None)
+            return finding(check, row, Category.KEY, more, again, old=True)
+        except legacy.LegacyError:
+            more = f"{detail} The {name} opens, and what is inside is a mask, an example or nothing printable."
+            return finding(check, row, Category.FORMAT, more, old=True)
+    return finding(check, row, Category.FORMAT, detail, run, old=True)
+
+
+def text_of(scene: Scene, name: str) -> str | None:
+    value = getattr(scene.settings, name)
+    return value.get_secret_value() if value is not None else None
+
+
+def finding(
+    check: str, row: StoredBlobs, category: Category, detail: str, remedy: str = "", *, old: bool = False
+) -> Finding:
+    """`old`: it was never ours to seal; where nothing uses it, nothing stops for it."""
+    severity = Severity.CRITICAL if row.used else Severity.WARNING if old else Severity.ERROR
     mends = remedy or remedy_of(row.slug, row.environment if row.present else None)
     return Finding(check, category, severity, detail, mends, row.slug, row.bar_id)
 

@@ -1,6 +1,5 @@
 """The database: is it reached, is its schema the program's, may we do what we must, does it keep what it commits?"""
 
-import asyncio
 import re
 import socket
 import ssl
@@ -23,7 +22,6 @@ OLDEST = 15
 MOST_SHOWN = 20
 #: Coming months the partitioned tables must be ready for (api.health).
 MONTHS_AHEAD = 2
-NOTIFY_SECONDS = 10.0
 NAME = "KAUNTA_DATABASE_URL"
 NAMED = re.compile(r"(?P<kind>column|constraint|enum|function) (?P<name>[\w.]+)")
 
@@ -39,7 +37,10 @@ async def look_at_connection(scene: Scene) -> list[Finding]:
         raise RuntimeError("a check that needs database_url ran without it")
     try:
         scene.db = await scene.held.enter_async_context(
-            connect(url.get_secret_value(), application_name="kaunta-diagnose", statement_timeout="15000", jit="off")
+            # Nothing that a pooler would refuse: whether there is one is to be found out.
+            connect(
+                url.get_secret_value(), statement_cache=False, command_timeout=15, application_name="kaunta-diagnose"
+            )
         )
         login = await queries.login(scene.db)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -232,29 +233,6 @@ async def look_at_durability(scene: Scene) -> list[Finding]:
         )
         for name in off
     ] or [finding("db.durability", Severity.INFO, "What is committed survives a power cut.")]  # fmt: skip
-
-
-async def look_for_pooler(scene: Scene) -> list[Finding]:
-    """Whether a word sent is heard: through a pooler in transaction mode it is not."""
-    db, heard = scene.connection, asyncio.Event()
-    channel = f"kaunta_diagnosis_{scene.entropy.bytes(6).hex()}"
-
-    def hear(*_said: object) -> None:
-        heard.set()
-
-    await db.add_listener(channel, hear)
-    try:
-        await core_queries.notify(db, channel, "")
-        async with asyncio.timeout(NOTIFY_SECONDS):
-            await heard.wait()
-    except TimeoutError:
-        detail = "A word sent by NOTIFY was not heard: a pooler stands between, in transaction mode."
-        remedy = "Set KAUNTA_DATABASE_DIRECT_URL to the database itself, for LISTEN and migrations."
-        subject = "KAUNTA_DATABASE_DIRECT_URL"
-        return [finding("db.pooler", Severity.ERROR, detail, remedy, subject)]
-    finally:
-        await db.remove_listener(channel, hear)
-    return [finding("db.pooler", Severity.INFO, "A word sent by NOTIFY was heard at once.")]
 
 
 async def look_at_months(scene: Scene) -> list[Finding]:

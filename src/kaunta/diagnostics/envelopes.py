@@ -38,9 +38,11 @@ class Fault(StrEnum):
     HEX = "is an envelope written out as hex text: its form is wrong, not the key"
     BASE64 = "is an envelope written out as base64: its form is wrong, not the key"
     JSON = "is an envelope wrapped in JSON: its form is wrong, not the key"
-    LEGACY = "is in a form of the old product’s"
+    UNRECOVERABLE = "was written by the old product in a way that nobody can read"
     FOREIGN = "is in no form that is known: its form is wrong, not the key"
     TRUNCATED = "begins like an envelope and ends too early"
+    #: After the forms that nothing reads: a row that has one of those is not mended by a key.
+    LEGACY = "is in a form of the old product’s"
     NEWER = "is an envelope of another version than this program knows"
     UNKNOWN_KEY = "was sealed with a key that KAUNTA_KEYS has not"
     WRONG_KEY = "was sealed with another key than the one that KAUNTA_KEYS has under that name"
@@ -51,8 +53,11 @@ class Fault(StrEnum):
 
 
 FORM = frozenset(
-    {Fault.EMPTY, Fault.PLACEHOLDER, Fault.HEX, Fault.BASE64, Fault.JSON, Fault.LEGACY, Fault.FOREIGN, Fault.TRUNCATED}
-)
+    {
+        Fault.EMPTY, Fault.PLACEHOLDER, Fault.HEX, Fault.BASE64, Fault.JSON, Fault.LEGACY, Fault.UNRECOVERABLE,
+        Fault.FOREIGN, Fault.TRUNCATED,
+    }
+)  # fmt: skip
 KEY = frozenset({Fault.UNKNOWN_KEY, Fault.WRONG_KEY, Fault.RENAMED_KEY})
 
 
@@ -118,16 +123,26 @@ def unknown_form(blob: bytes) -> Fault:
         return Fault.JSON
     if holds_envelope(unbased(text)):
         return Fault.BASE64
-    # After the wrappings: to the rule for placeholders whatever stands in braces is one.
-    if NOT_A_SECRET.fullmatch(text) or text in legacy.LITERALS or legacy.EXAMPLES.fullmatch(text):
+    # After the wrappings, also the old product's: to the rule for placeholders whatever stands in braces is one.
+    if not wrapped(blob) and legacy.is_placeholder(text):
         return Fault.PLACEHOLDER
     try:
         legacy.recognise(blob)
     except legacy.Placeholder:
         return Fault.PLACEHOLDER
+    except legacy.Unrecoverable:
+        return Fault.UNRECOVERABLE
     except legacy.LegacyError:
         return Fault.FOREIGN
     return Fault.LEGACY
+
+
+def wrapped(blob: bytes) -> bool:
+    """Whether it is bytes written out as the old product did, whatever they are."""
+    try:
+        return legacy.unwrapped(blob) != blob
+    except legacy.LegacyError:
+        return False
 
 
 def holds_envelope(inside: bytes) -> bool:

@@ -20,6 +20,7 @@ from kaunta.settings import (
     Mode,
     Settings,
     describe,
+    is_plain_http_abroad,
     present,
     validated,
     variable,
@@ -214,6 +215,13 @@ async def look_at_caution(scene: Scene) -> list[Finding]:
         remedy = "Set KAUNTA_CALLBACK_SOURCES=log, or enforce once they are seen to come from Safaricom."
         findings.append(
             Finding("env.caution", Category.ENV, Severity.WARNING, detail, remedy, "KAUNTA_CALLBACK_SOURCES")
+        )
+    endpoint = scene.settings.backup_s3_endpoint
+    if production and endpoint is not None and is_plain_http_abroad(endpoint):
+        detail = "The store of the backups is spoken to over http: who listens sees which backups there are."
+        remedy = "Set KAUNTA_BACKUP_S3_ENDPOINT to an address with https."
+        findings.append(
+            Finding("env.caution", Category.ENV, Severity.WARNING, detail, remedy, "KAUNTA_BACKUP_S3_ENDPOINT")
         )
     for name in ("recovery_key", "seal_key"):
         if production and name in Settings.model_fields and variable(name) not in scene.given:

@@ -202,8 +202,8 @@ async def last_callback(db: Connection) -> datetime | None:
     """When an answer of Safaricom's to one of our payments last came in by its own address."""
     at: datetime | None = await db.fetchval(
         """
-        select max(received_at) from mpesa_callbacks
-        where channel = 'stk' and token_hash is not null and transaction_id is not null
+        select received_at from mpesa_callbacks
+        where channel = 'stk' and token_hash is not null and transaction_id is not null order by id desc limit 1
         """
     )
     return at
@@ -241,3 +241,23 @@ async def found_before(db: Connection, kinds: list[str], place: str) -> list[tup
         kinds, place,
     )  # fmt: skip
     return [(row["kind"], row["subject"]) for row in rows]
+
+
+async def limits_missing(db: Connection) -> list[str]:
+    """The limits that a connection of ours should have and this one has not."""
+    rows = await db.fetch(
+        """
+        select name from pg_catalog.pg_settings
+        where name in ('statement_timeout', 'idle_in_transaction_session_timeout') and setting = '0' order by name
+        """
+    )
+    return [row["name"] for row in rows]
+
+
+SERVER_PROCESS = "select pg_backend_pid()"
+
+
+async def server_process(db: Connection) -> int:
+    """Which of the server's processes answers."""
+    pid: int = await db.fetchval(SERVER_PROCESS)
+    return pid

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kaunta.diagnostics import credentials, database, environment, keys, safaricom, working
+from kaunta.diagnostics import credentials, database, environment, keys, pooler, safaricom, working
 from kaunta.diagnostics.findings import Category, Finding
 from kaunta.diagnostics.scene import Scene
 
@@ -88,7 +88,11 @@ CHECKS = (
     ),
     Check(
         "db.pooler", Topic.DB, Category.DATABASE, "a word sent by NOTIFY is heard: no pooler stands between",
-        database.look_for_pooler, needs=("connection",),
+        pooler.look_for_pooler, needs=("connection",),
+    ),
+    Check(
+        "db.pooled", Topic.DB, Category.DATABASE, "requests get what they need through a pooler that is set up",
+        pooler.look_through_pooler, needs=("connection", "database_statement_cache"),
     ),
     Check(
         "db.months", Topic.DB, Category.DATABASE, "tables kept by month are ready for the coming ones",
@@ -148,5 +152,9 @@ CHECKS = (
     Check(
         "backups.age", Topic.BACKUPS, Category.OPERATION, "the last good backup is younger than 26 h",
         working.look_at_backups, needs=(*STORED, "rights"),
+    ),
+    Check(
+        "backups.place", Topic.BACKUPS, Category.ENV, "the folder or bucket for backups can be used",
+        working.look_at_place, needs=("backup_folder", "backup_s3_endpoint", "backup_s3_addressing"),
     ),
 )  # fmt: skip

@@ -199,7 +199,8 @@ async def look_at_tokens(scene: Scene) -> list[Finding]:
             bar_id=row.bar_id, reason="a diagnosis", environment=row.environment, version=row.version,
         )  # fmt: skip
     refused = await tried(scene, able)
-    detail = f"{len(able) - len(refused)} bars’ credentials get a token."
+    passed = len(able) - len(refused)
+    detail = "One bar’s credentials get a token." if passed == 1 else f"{passed} bars’ credentials get a token."
     if untried := min(len(wanted), MOST_TRIED) - len(able):
         detail += f" {untried} were not tried: they do not open, or their host does not answer."
     if len(wanted) > MOST_TRIED:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic.fields import FieldInfo
 
 from kaunta.alert_settings import AlertSettings
+from kaunta.backup_settings import BackupSettings
 from kaunta.core.errors import ConfigurationError
 from kaunta.core.vault import Keyring
 from kaunta.diagnostics.environment import NEEDED, NEEDED_IN_PRODUCTION, read
@@ -36,8 +37,12 @@ class Variable:
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
-    """Field name, variable and declaration, in the order of the module; the alerts' last."""
-    for name, declared in sorted(Settings.model_fields.items(), key=lambda item: item[0] in AlertSettings.model_fields):
+    """Field name, variable and declaration, in the order of the module; the backups' and the alerts' last."""
+
+    def part(name: str) -> int:
+        return (name in BackupSettings.model_fields) + 2 * (name in AlertSettings.model_fields)
+
+    for name, declared in sorted(Settings.model_fields.items(), key=lambda item: part(item[0])):
         yield name, variable(name), declared
 
 

@@ -1,10 +1,13 @@
 """What must go on by itself: Safaricom finds the way back, a worker lives, backups are made."""
 
+import asyncio
 from urllib.parse import urlsplit
 
+from kaunta.backups.where import place_of
 from kaunta.bars.connection import HEARTBEAT_SECONDS
 from kaunta.core import queries as core_queries
 from kaunta.core.clock import EAT
+from kaunta.core.errors import KauntaError, Unreachable
 from kaunta.daraja.requests import CallbackUrlRefused, check_callback_url
 from kaunta.diagnostics import queries
 from kaunta.diagnostics.findings import Category, Finding, Severity
@@ -92,3 +95,20 @@ async def look_at_backups(scene: Scene) -> list[Finding]:
         detail = f"The last good backup is {hours:,.0f} h old; one a day is made where all is well."
         return [Finding("backups.age", Category.OPERATION, Severity.ERROR, detail, remedy)]
     return [Finding("backups.age", Category.OPERATION, Severity.INFO, f"The last good backup is {hours:.0f} h old.")]
+
+
+async def look_at_place(scene: Scene) -> list[Finding]:
+    """Whether the folder or bucket that backups are to be kept in lets them be made."""
+    place = place_of(scene.settings)
+    if place is None:
+        detail = "KAUNTA_BACKUP_FOLDER is not set: backups are made by hand only."
+        return [Finding("backups.place", Category.ENV, Severity.INFO, detail)]
+    try:
+        await asyncio.to_thread(place.look)
+    except Unreachable as away:
+        remedy = "Set KAUNTA_BACKUP_S3_ENDPOINT to the store’s address, and see that this machine reaches it."
+        return [Finding("backups.place", Category.NETWORK, Severity.ERROR, away.detail, remedy, "KAUNTA_BACKUP_FOLDER")]
+    except KauntaError as refused:
+        remedy = "Set KAUNTA_BACKUP_FOLDER, and KAUNTA_BACKUP_S3_… for a bucket, to where backups can be kept."
+        return [Finding("backups.place", Category.ENV, Severity.ERROR, refused.detail, remedy, "KAUNTA_BACKUP_FOLDER")]
+    return [Finding("backups.place", Category.ENV, Severity.INFO, f"Backups can be kept in {place}.")]

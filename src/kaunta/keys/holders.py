@@ -28,7 +28,9 @@ async def tell(rt: Runtime, process: str) -> int:
     """A loop's turn: say which keys this process holds."""
     async with transaction(rt.db) as db:
         now = rt.clock.now()
-        await queries.tell_keys(db, process, now, rt.keyring.primary.id.decode(), checks(rt.keyring))
+        held = checks(rt.keyring)
+        await queries.tell_keys(db, process, now, rt.keyring.primary.id.decode(), held)
+        await queries.note_ages(db, held, now)
         await queries.forget_holders(db, rt.clock.before(KEPT_SECONDS))
     return 0
 

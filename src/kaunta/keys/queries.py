@@ -35,6 +35,18 @@ async def tell_keys(db: Connection, process: str, at: datetime, primary_key: str
     )  # fmt: skip
 
 
+async def note_ages(db: Connection, keys: dict[str, str], at: datetime) -> None:
+    """Keys that are held for the first time are in use from now on."""
+    await db.execute(
+        """
+        insert into keyring_ages (key_id, key_check, first_seen_at)
+        select id, check_value, $3 from unnest($1::text[], $2::text[]) as held (id, check_value)
+        on conflict do nothing
+        """,
+        list(keys), list(keys.values()), at,
+    )  # fmt: skip
+
+
 async def forget_holder(db: Connection, process: str) -> None:
     """A process that ends in order says so."""
     await db.execute("delete from keyring_holders where process = $1", process)

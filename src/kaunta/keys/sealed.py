@@ -13,6 +13,7 @@ from kaunta.access import second_factor
 from kaunta.core.personal import wrapping
 from kaunta.credentials import store
 from kaunta.payments import c2b_addresses, initiators
+from kaunta.webhooks import endpoints as webhooks
 
 #: A row's columns by name, as far as its places are made of them.
 Row = Mapping[str, Any]
@@ -80,6 +81,13 @@ REGISTRY = (
         bar="bar_id",
         read=("bar_id", "environment", "shortcode"),
         columns={"secret_enc": lambda row: c2b_addresses.place(row["bar_id"], row["environment"], row["shortcode"])},
+    ),
+    SealedTable(
+        name="webhook_endpoints",
+        key=("id",),
+        bar="bar_id",
+        read=("bar_id", "id"),
+        columns={"secret_enc": lambda row: webhooks.place(row["bar_id"], row["id"])},
     ),
     SealedTable(
         name="staff_accounts",
