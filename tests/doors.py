@@ -20,7 +20,7 @@ class Try:
     """One door tried with another bar's things.
 
     `{bar}`, `{tab}`, `{table}`, `{item}`, `{order}`, `{payment}`, `{reference}`, `{view}`, `{waiter}`, `{receipt}` (and
-    `{receipt_id}`), `{refund}`, `{problem}` and `{statement}` stand for them. `form` and `json` are what is sent.
+    `{receipt_id}`), `{refund}`, `{problem}`, `{block}` and `{statement}` stand for them. `form`, `json`: what is sent.
     `own`: it names nothing, and shows one's own bar.
     """
 
@@ -161,6 +161,9 @@ TRIES = (
     Try("GET /staff/shift.csv", "/staff/shift.csv", own=True),
     Try("GET /staff/health", "/staff/health", own=True),
     Try("GET /staff/alerts", "/staff/alerts", own=True),
+    Try("GET /staff/blocks", "/staff/blocks", own=True),
+    Try("POST /staff/blocks", "/staff/blocks", {"target": "0" * 32, "hours": "1", "reason": "mine"}, own=True),
+    Try("POST /staff/blocks/{block_id}/lift", "/staff/blocks/{block}/lift", {"reason": "mine, all mine"}),
     Try("GET /staff/help", "/staff/help", own=True),
     Try("GET /staff/help/sheet", "/staff/help/sheet", own=True),
     Try("GET /staff/help/{kind}", "/staff/help/unknown_payment", own=True),
@@ -169,6 +172,7 @@ TRIES = (
     Try("GET /staff/audit.csv", "/staff/audit.csv?payment={payment}"),
     Try("GET /staff/audit.ndjson", "/staff/audit.ndjson?payment={payment}"),
     Try("POST /staff/payments/{name}/bundle", "/staff/payments/{payment}/bundle"),
+    Try("POST /staff/payments/{name}/phone", "/staff/payments/{reference}/phone"),
     Try("GET /staff/payments/{name}/resolve", "/staff/payments/{reference}/resolve"),
     Try("POST /staff/payments/{name}/resolve/check", "/staff/payments/{payment}/resolve/check"),
     Try(
@@ -224,6 +228,13 @@ TRIES = (
     Try("GET /api/diagnostics/mpesa", "/api/diagnostics/mpesa", own=True),
     Try("GET /api/diagnostics/fingerprints", "/api/diagnostics/fingerprints", own=True),
     Try("GET /api/payments/mpesa/transactions", "/api/payments/mpesa/transactions?barId={bar}"),
+    Try("GET /staff/settings/webhooks", "/staff/settings/webhooks", own=True),
+    Try("POST /staff/settings/webhooks", "/staff/settings/webhooks", {"url": "https://10.0.0.7/"}, own=True),
+    Try("POST /staff/settings/webhooks/{webhook_id}/test", "/staff/settings/webhooks/{payment}/test"),
+    Try("POST /staff/settings/webhooks/{webhook_id}/redeliver", "/staff/settings/webhooks/{payment}/redeliver"),
+    Try("POST /staff/settings/webhooks/{webhook_id}/remove", "/staff/settings/webhooks/{payment}/remove"),
+    Try("GET /api/webhooks/messages", "/api/webhooks/messages?barId={bar}"),
+    Try("POST /api/webhooks/messages/{message_id}/redeliver", "/api/webhooks/messages/{payment}/redeliver"),
     Try("GET /api/mpesa-settings", "/api/mpesa-settings?barId={bar}"),
     Try("POST /api/mpesa-settings", "/api/mpesa-settings", json=SETTINGS),
     Try("GET /api/mpesa-settings/direct", "/api/mpesa-settings/direct?barId={bar}"),

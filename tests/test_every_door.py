@@ -5,14 +5,22 @@ here fails the first test.
 """
 
 import io
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from kaunta.access.accounts import Role
+from kaunta.access.api_keys import add_api_key
+from kaunta.access.blocks import Target, block
+from kaunta.access.roles import ALLOWED, May
+from kaunta.access.sessions import SESSION_SECONDS
+from kaunta.core.clock import ManualClock
+from kaunta.core.db import transaction
 from kaunta.core.problems import open_problem
 from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.receipts import Sighting, sighted
@@ -23,9 +31,10 @@ from kaunta.statements.importing import read_in
 from kaunta.tabs import views
 from kaunta.tabs.guests import device_hash
 from kaunta.tabs.orders import OrderRequest, place_order
+from tests.callers import CALLERS, Keyed, Open
 from tests.doors import OPEN, TRIES, Try, doors
 from tests.statements.files import Row, as_csv, portal
-from tests.support.bars import SeededBar
+from tests.support.bars import SeededBar, add_staff
 from tests.support.door import Served
 from tests.support.safaricom import Safaricom
 
@@ -49,14 +58,15 @@ class Stranger:
     http: aiohttp.ClientSession
     ids: dict[str, str]
     csrf: str = "0" * 64
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def go(self, tried: Try) -> Answer:
         def filled(values: Any) -> dict[str, Any]:
             return {name: v.format(**self.ids) if isinstance(v, str) else v for name, v in values.items()}
 
-        sent: dict[str, Any] = {}
+        sent: dict[str, Any] = {"headers": self.headers}
         if tried.method == "POST":
-            sent = {"json": filled(tried.json)} if tried.json else {"data": filled(tried.form) | {"csrf": self.csrf}}
+            sent |= {"json": filled(tried.json)} if tried.json else {"data": filled(tried.form) | {"csrf": self.csrf}}
         async with self.http.request(tried.method, tried.path.format(**self.ids), **sent) as response:
             return Answer(response.status, response.url.path, await response.text())
 
@@ -88,6 +98,7 @@ async def ids(application: Served, simulator: Safaricom, bar: SeededBar) -> dict
         "view": str(await keep(rt, bar.id, bar.waiter.account_id, "The waiter's", "status=completed")),
         "problem": await matter(application, bar),
         "waiter": str(bar.waiter.account_id),
+        "block": await pestering(application, bar),
         **await moneys(application, bar),
     }
 
@@ -97,6 +108,13 @@ async def matter(application: Served, bar: SeededBar) -> str:
     async with application.rt.db.acquire() as db:
         await open_problem(db, application.rt.clock, "duplicate", bar.tab.id, bar_id=bar.id)
         return str(await db.fetchval("select id from problems where kind = 'duplicate'"))
+
+
+async def pestering(application: Served, bar: SeededBar) -> str:
+    """An address that gets no prompts at the bar."""
+    rt = application.rt
+    await block(rt, bar.id, Target(source="203.0.113.66"), 100, "40 numbers within an hour", by="kaunta")
+    return str(await rt.db.fetchval("select id from prompt_blocks"))
 
 
 async def moneys(application: Served, bar: SeededBar) -> dict[str, str]:
@@ -135,7 +153,8 @@ BOOKS = """
            (select jsonb_agg(to_jsonb(f) order by id) from mpesa_refunds f where bar_id = $1) as refunds,
            (select jsonb_agg(to_jsonb(s) order by id) from statement_imports s where bar_id = $1) as statements,
            (select jsonb_agg(to_jsonb(v) order by id) from saved_views v where bar_id = $1) as views,
-           (select jsonb_agg(to_jsonb(q) order by id) from problems q where bar_id = $1) as problems
+           (select jsonb_agg(to_jsonb(q) order by id) from problems q where bar_id = $1) as problems,
+           (select jsonb_agg(to_jsonb(k) order by id) from prompt_blocks k where bar_id = $1) as blocks
 """
 
 
@@ -150,6 +169,12 @@ async def unchanged(application: Served, bar: SeededBar, ids: dict[str, str]) ->
 async def test_every_door_is_open_on_purpose_or_tried_here(application: Served) -> None:
     kept = {door for door in doors(application.app) if not door.split()[1].startswith(OPEN)}
     assert kept == {tried.door for tried in TRIES}
+
+
+@pytest.mark.failure(87)
+async def test_every_door_has_its_callers(application: Served) -> None:
+    assert set(CALLERS) == doors(application.app), "a route is missing in tests/callers.py, or is no more"
+    assert {tried.door for tried in TRIES} == {door for door, who in CALLERS.items() if not isinstance(who, Open)}
 
 
 @pytest.mark.failure(87)
@@ -183,3 +208,64 @@ async def test_what_names_nothing_shows_ones_own_bar(
     assert neighbour.ids["reference"] not in answer.text
     opened = next(tried for tried in TRIES if tried.door == "POST /staff/tabs")
     assert (await neighbour.go(opened)).status == 200
+
+
+@pytest.mark.failure(87)
+async def test_an_expired_session_opens_nothing(
+    neighbour: Stranger, unchanged: None, clock: ManualClock, other_bar: SeededBar
+) -> None:
+    clock.advance(SESSION_SECONDS + 1)
+    for tried in TRIES:
+        answer = await neighbour.go(tried)
+        assert answer.path == "/staff/login" or answer.status == 401, tried.door
+        assert other_bar.slug not in answer.text, tried.door
+
+
+@pytest.mark.failure(87, 88)
+@pytest.mark.parametrize("role", ["waiter", "cashier", "manager", "owner", None])
+async def test_each_role_may_what_the_table_says_and_no_more(
+    http: aiohttp.ClientSession, ids: dict[str, str], bar: SeededBar, application: Served, password_hash: str,
+    unchanged: None, role: Role | None,
+) -> None:  # fmt: skip
+    """`None`: a machine of the bar's that may read its payments. What changes something is tried by those only who may
+    not; what each role does with it is for the tests of its page."""
+    csrf, headers = "", {}
+    async with transaction(application.rt.db) as db:
+        if role is None:
+            key = await add_api_key(db, application.rt, "till", bar.id, ["payments:read"], by="test")
+            headers = {"Authorization": f"Bearer {key}"}
+        else:
+            who = await add_staff(db, application.rt, bar.id, role, f"the-{role}", password_hash)
+    if role is not None:
+        async with http.post("/staff/login", json={"user": who.username, "password": who.password}) as response:
+            csrf = (await response.json())["csrf"]
+    somebody = Stranger(http, ids, csrf, headers)
+    for tried in TRIES:
+        caller = CALLERS[tried.door]
+        if role is None:
+            answer = await somebody.go(tried)
+            refused = answer.path == "/staff/login" or answer.status in (401, 403)
+            assert refused or caller is Keyed.MEMBER, tried.door
+        elif isinstance(caller, May) and role not in ALLOWED[caller]:
+            assert (await somebody.go(tried)).status == 403, tried.door
+        elif tried.method == "GET" and tried.path != "/staff/events":
+            allowed = caller is not Keyed.ADMINISTRATOR
+            assert ((await somebody.go(tried)).status != 403) is allowed, tried.door
+
+
+@pytest.mark.failure(34, 39)
+async def test_what_can_be_read_over_a_shoulder_is_no_reference(
+    http: aiohttp.ClientSession, ids: dict[str, str], bar: SeededBar, unchanged: None
+) -> None:
+    """A tab's or a table's id in the database, its number, a payment's spoken reference, another kind's reference."""
+    known = [ids["tab"], ids["table"], str(bar.tab.number), ids["reference"], ids["order"], ids["receipt_id"]]
+    for door, caller in CALLERS.items():
+        method, path = door.split()
+        if caller is not Open.GUEST or "{" not in path or "{slug}" in path:
+            continue
+        for wrong in [*known, ids["payment"]] if "{payment_id}" not in path else [*known, bar.tab.ref]:
+            at = re.sub(r"\{\w+\}", wrong, path)
+            async with http.request(method, at, data={} if method == "POST" else None) as response:
+                text = await response.text()
+            assert response.status in (400, 404), (door, at)
+            assert bar.name not in text, (door, at)

@@ -4,6 +4,7 @@ import pyotp
 import pytest
 
 from kaunta.access import second_factor
+from kaunta.access.known_devices import device_hash
 from kaunta.access.queries import lock_second_factor
 from kaunta.access.second_factor import STEP_SECONDS, NoSecondFactor, WrongCode
 from kaunta.access.sessions import (
@@ -130,6 +131,24 @@ async def test_guessing_codes_has_an_end(rt: Runtime, bar: SeededBar) -> None:
             await prove(rt, token, session, None, "000000", HERE)
     with pytest.raises(TooManySignIns):
         await prove(rt, token, session, None, "000000", HERE)
+    # Nor does the password, entered anew, give codes to guess anew.
+    with pytest.raises(TooManySignIns):
+        await sign_in(rt, bar.owner.username, PASSWORD, HERE)
+
+
+@pytest.mark.req("PAY-5.4")
+async def test_a_browser_is_known_once_the_code_was_right_and_not_before(
+    rt: Runtime, bar: SeededBar, moving: ManualClock
+) -> None:
+    totp, _ = await enrolled(rt, bar)
+    moving.advance(STEP_SECONDS)
+    half = await sign_in(rt, bar.owner.username, PASSWORD, HERE)
+    assert half is not None
+    assert (half.second_factor_due, half.device) == (True, None)
+    session = await unfinished_session(rt, half.token)
+    assert session is not None
+    whole = await prove(rt, half.token, session, None, totp.at(rt.clock.now()), HERE)
+    assert device_hash(rt, bar.owner.username, whole.device) is not None
 
 
 async def test_a_proof_grows_old_and_is_renewed_by_password_and_code(

@@ -8,6 +8,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from kaunta.access import passwords, queries
+from kaunta.access.known_devices import KNOWN_SECONDS, device_hash
 from kaunta.access.queries import set_member
 from kaunta.access.sessions import (
     FAILURES,
@@ -55,7 +56,7 @@ async def almost(rt: Runtime, bar: SeededBar) -> int:
     """Failures for the owner's name from here, two short of the last that is taken; their hashing is left out."""
     async with rt.db.acquire() as db:
         for _ in range(FAILURES - 2):
-            await queries.insert_sign_in(db, rt.keys.index("username", bar.owner.username), HERE, rt.clock.now())
+            await queries.insert_sign_in(db, rt.keys.index("username", bar.owner.username), HERE, None, rt.clock.now())
     return FAILURES - 2
 
 
@@ -125,6 +126,39 @@ async def test_tries_that_come_at_once_are_counted_one_after_the_other(
     )
     assert sum(end is None for end in ends) == FAILURES - almost
     assert sum(isinstance(end, TooManySignIns) for end in ends) == 20 - (FAILURES - almost)
+
+
+@pytest.mark.req("PAY-5.4", "PAY-P12")
+async def test_nobody_behind_the_same_address_can_keep_a_known_browser_out(
+    rt: Runtime, bar: SeededBar, moving: ManualClock, almost: int
+) -> None:
+    owner = bar.owner.username
+    signed_in = await sign_in(rt, owner, PASSWORD, HERE)
+    assert signed_in is not None
+    cookie = signed_in.device
+    assert cookie is not None
+    assert owner not in cookie
+    for _ in range(FAILURES - almost):
+        assert await sign_in(rt, owner, WRONG, HERE) is None
+    with pytest.raises(TooManySignIns):
+        await sign_in(rt, owner, PASSWORD, HERE)
+    again = await sign_in(rt, owner, PASSWORD, HERE, cookie)
+    assert again is not None
+    assert again.device == cookie
+    # It opens no count but its own name's, and no count without an end: whoever took the browser guesses eight times.
+    for changed in ("", cookie[:-1], cookie.replace(".", ":"), f"9{cookie}", "1.2.3", "\u0661.x.y", "9" * 300):
+        with pytest.raises(TooManySignIns):
+            await sign_in(rt, owner, PASSWORD, HERE, changed)
+    assert device_hash(rt, bar.waiter.username, cookie) is None
+    device = device_hash(rt, owner.upper(), cookie)
+    assert device is not None
+    async with rt.db.acquire() as db:
+        for _ in range(FAILURES):
+            await queries.insert_sign_in(db, rt.keys.index("username", owner), None, device, rt.clock.now())
+    with pytest.raises(TooManySignIns):
+        await sign_in(rt, owner, PASSWORD, "198.51.100.7", cookie)
+    moving.advance(KNOWN_SECONDS)
+    assert device_hash(rt, owner, cookie) is None
 
 
 async def test_success_counts_against_nobody(rt: Runtime, bar: SeededBar, almost: int) -> None:

@@ -2,16 +2,27 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
 from kaunta.access import queries
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection
+from kaunta.core.errors import KauntaError
 from kaunta.core.runtime import Runtime
 
 Scope = Literal["payments:read", "payments:write", "diagnostics"]
 PREFIX = "kaunta_"
+#: The window that a key's requests are counted in, real seconds: its share begins anew with each.
+WINDOW_SECONDS = 60
+
+
+class TooManyRequests(KauntaError):
+    """This API key has asked as often as it may within a minute."""
+
+    status = 429
+    code = "too_many_requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,19 @@ class ApiCaller:
     id: UUID
     bar_id: UUID | None
     scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of its share of this minute a key has left. `resets_in`: seconds until it begins anew."""
+
+    limit: int
+    used: int
+    resets_in: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
 
 
 def key_hash(key: str) -> bytes:
@@ -50,3 +74,11 @@ async def caller(db: Connection, authorization: str | None) -> ApiCaller | None:
         return None
     row = await queries.api_key(db, key_hash(key.strip()))
     return ApiCaller(row.id, row.bar_id, frozenset(row.scopes)) if row else None
+
+
+async def take_share(db: Connection, rt: Runtime, key_id: UUID) -> Share:
+    """Count a request of a key's, whatever process it came to."""
+    now = rt.clock.now()
+    passed = now.timestamp() % WINDOW_SECONDS
+    used = await queries.count_use(db, key_id, now - timedelta(seconds=passed))
+    return Share(rt.settings.api_per_minute, used, max(1, round(WINDOW_SECONDS - passed)))

@@ -15,6 +15,7 @@ class May(StrEnum):
 
     SERVE = "work with tabs, orders and payments"
     MATCH = "match a receipt to a tab"
+    BLOCK = "keep M-Pesa prompts from a phone, or let them through again"
     RESOLVE = "say how an unknown payment ended"
     REFUND = "give money back"
     APPROVE = "approve what somebody else asked for"
@@ -37,6 +38,7 @@ OWNER = frozenset[Role]({"owner"})
 ALLOWED: dict[May, frozenset[Role]] = {
     May.SERVE: EVERYBODY,
     May.MATCH: CASHIER_UP,
+    May.BLOCK: CASHIER_UP,
     May.RESOLVE: CASHIER_UP,
     May.REFUND: MANAGER_UP,
     May.APPROVE: MANAGER_UP,

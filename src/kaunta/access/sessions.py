@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kaunta.access import queries
 from kaunta.access.accounts import USERNAME
+from kaunta.access.known_devices import KNOWN_SECONDS, device_hash, known_device
 from kaunta.access.passwords import NOBODY, hashed, matches
 from kaunta.access.queries import MembershipRow as Membership
 from kaunta.access.second_factor import WrongCode, accept_code
@@ -23,7 +24,8 @@ SESSION_SECONDS = 14 * 3600
 #: How long ago password and code may have been entered for what asks for a recent proof.
 PROVED_SECONDS = 600
 #: Wrong passwords for one name from one address before it has to wait. By address too, so that nobody can lock
-#: somebody else out from afar.
+#: somebody else out from afar; and a browser known to the name counts for itself, so that nobody can do it from the
+#: next table, behind the same Wi-Fi.
 FAILURES, WINDOW_SECONDS = 8, 900
 
 
@@ -36,11 +38,13 @@ class TooManySignIns(KauntaError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SignedIn:
-    """The cookie's value and the token that every form carries. `second_factor_due`: a code must follow."""
+    """The cookie's value and the token that every form carries. `second_factor_due`: a code must follow. `device`: by
+    what the browser is known from now on, once all is proved."""
 
     token: str
     csrf: str
     second_factor_due: bool = False
+    device: str | None = None
 
 
 class ProofNeeded(Forbidden):
@@ -82,10 +86,16 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def sign_in(rt: Runtime, user: str, password: str, source: str | None) -> SignedIn | None:
-    """A new session, or None where name and password do not match. Raises `TooManySignIns`."""
+async def sign_in(
+    rt: Runtime, user: str, password: str, source: str | None, device: str | None = None
+) -> SignedIn | None:
+    """A new session, or None where name and password do not match. Raises `TooManySignIns`.
+
+    `device`: the cookie of a browser that was signed in before.
+    """
     possible = USERNAME.fullmatch(user) is not None
-    attempt = await counted_attempt(rt, user if possible else "nobody's name", source)
+    known = device_hash(rt, user, device) if possible else None
+    attempt = await counted_attempt(rt, user if possible else "nobody's name", source, known)
     async with rt.db.acquire() as db:
         account = await queries.account_by_username(db, user) if possible else None
     right = await matches(account.password_hash if account else NOBODY, password[:500])
@@ -107,29 +117,44 @@ async def sign_in(rt: Runtime, user: str, password: str, source: str | None) -> 
         )
         kind = "password_entered" if account.has_second_factor else "signed_in"
         await audit(db, rt.clock, f"staff:{account.id}", kind, "account", account.id)
-    return SignedIn(token, csrf, account.has_second_factor)
+    # Who knows the password alone is not known yet: each sign-in would give them codes to guess anew.
+    whole = not account.has_second_factor
+    return SignedIn(token, csrf, account.has_second_factor, kept_device(rt, user, device) if whole else None)
 
 
-async def counted_attempt(rt: Runtime, user: str, source: str | None) -> int:
-    """An attempt that counts as failed until it has succeeded. Raises `TooManySignIns`."""
+def kept_device(rt: Runtime, user: str, device: str | None) -> str:
+    """The browser's own cookie where it is good, else a new one."""
+    if device and device_hash(rt, user, device) is not None:
+        return device
+    return known_device(rt, user, rt.clock.after(KNOWN_SECONDS))
+
+
+async def counted_attempt(rt: Runtime, user: str, source: str | None, device: bytes | None) -> int:
+    """An attempt that counts as failed until it has succeeded: a known browser's apart. Raises `TooManySignIns`."""
     name_hash = rt.keys.index("username", user.lower())
     async with transaction(rt.db) as db:
         await queries.lock_sign_ins(db, name_hash)
-        failures = await queries.failed_sign_ins(db, name_hash, source, rt.clock.before(WINDOW_SECONDS))
+        failures = await queries.failed_sign_ins(db, name_hash, source, device, rt.clock.before(WINDOW_SECONDS))
         if failures >= FAILURES:
             raise TooManySignIns(retryAfter=WINDOW_SECONDS)
-        return await queries.insert_sign_in(db, name_hash, source, rt.clock.now())
+        return await queries.insert_sign_in(db, name_hash, source, device, rt.clock.now())
 
 
 async def prove(
-    rt: Runtime, token: str, session: StaffSession, password: str | None, code: str, source: str | None
+    rt: Runtime,
+    token: str,
+    session: StaffSession,
+    password: str | None,
+    code: str,
+    source: str | None,
+    device: str | None = None,
 ) -> SignedIn:
     """Password, where given, and code are entered in a session that exists: after the sign-in (the code alone), or
     again before something that needs a recent proof. The session goes on under a new token.
 
     Raises `TooManySignIns`, `WrongPassword`, `WrongCode`.
     """
-    attempt = await counted_attempt(rt, session.username, source)
+    attempt = await counted_attempt(rt, session.username, source, device_hash(rt, session.username, device))
     if password is not None:
         async with rt.db.acquire() as db:
             account = await queries.account(db, session.account_id)
@@ -143,7 +168,7 @@ async def prove(
         await queries.replace_token(db, token_hash(token), token_hash(fresh), csrf, rt.clock.now())
         kind = "signed_in" if session.second_factor_due else "proved_again"
         await audit(db, rt.clock, f"staff:{session.account_id}", kind, "account", session.account_id)
-    return SignedIn(fresh, csrf)
+    return SignedIn(fresh, csrf, device=kept_device(rt, session.username, device))
 
 
 def require_proof(rt: Runtime, session: StaffSession) -> None:

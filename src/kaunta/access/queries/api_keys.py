@@ -42,3 +42,18 @@ async def api_key(db: Connection, key_hash: bytes) -> ApiKeyRow | None:
         key_hash,
     )
     return ApiKeyRow(**row) if row else None
+
+
+async def count_use(db: Connection, key_id: UUID, window: datetime) -> int:
+    """One request more of a key within a window; how many that are. A clock that lags counts into the newest."""
+    used: int = await db.fetchval(
+        """
+        insert into api_key_windows (key_id, began_at, used) values ($1, $2, 1)
+        on conflict (key_id) do update set
+            used = case when api_key_windows.began_at >= excluded.began_at then api_key_windows.used + 1 else 1 end,
+            began_at = greatest(api_key_windows.began_at, excluded.began_at)
+        returning used
+        """,
+        key_id, window,
+    )  # fmt: skip
+    return used

@@ -12,14 +12,16 @@ async def lock_sign_ins(db: Connection, username_hash: bytes) -> None:
     )
 
 
-async def insert_sign_in(db: Connection, username_hash: bytes, source: str | None, at: datetime) -> int:
+async def insert_sign_in(
+    db: Connection, username_hash: bytes, source: str | None, device: bytes | None, at: datetime
+) -> int:
     """An attempt to sign in; it counts as failed until it has succeeded."""
     id_: int = await db.fetchval(
         """
-        insert into sign_in_attempts (username_hash, source, succeeded, at) values ($1, $2::text::inet, false, $3)
-        returning id
+        insert into sign_in_attempts (username_hash, source, device_hash, succeeded, at)
+        values ($1, $2::text::inet, $3, false, $4) returning id
         """,
-        username_hash, source, at,
+        username_hash, source, device, at,
     )  # fmt: skip
     return id_
 
@@ -34,13 +36,16 @@ async def forget_sign_ins(db: Connection, before: datetime) -> str:
     return await db.execute("delete from sign_in_attempts where at < $1", before)
 
 
-async def failed_sign_ins(db: Connection, username_hash: bytes, source: str | None, since: datetime) -> int:
-    """Failures for this name from this address since a moment."""
+async def failed_sign_ins(
+    db: Connection, username_hash: bytes, source: str | None, device: bytes | None, since: datetime
+) -> int:
+    """Failures for this name since a moment: of a known browser its own, else of all unknown ones at this address."""
     count: int = await db.fetchval(
         """
         select count(*) from sign_in_attempts
-        where username_hash = $1 and at > $3 and not succeeded and source is not distinct from $2::text::inet
+        where username_hash = $1 and at > $4 and not succeeded and device_hash is not distinct from $3
+          and ($3 is not null or source is not distinct from $2::text::inet)
         """,
-        username_hash, source, since,
+        username_hash, source, device, since,
     )  # fmt: skip
     return count
