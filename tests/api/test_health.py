@@ -54,6 +54,25 @@ async def test_ready_is_red_for_each_thing_that_is_missing_and_green_without(
     assert await red() == {"partitions", "live"}
 
 
+async def test_a_database_that_takes_no_writes_and_a_spool_that_keeps_nothing_are_not_ready(
+    application: Served, http: aiohttp.ClientSession, rt: Runtime
+) -> None:
+    async def red() -> set[str]:
+        async with http.get("/readyz") as answer:
+            body = await answer.json()
+            return {name for name, good in body["checks"].items() if not good} - {"worker"}
+
+    assert await red() == set()
+    application.rt.spool.folder.parent.mkdir(parents=True, exist_ok=True)
+    application.rt.spool.folder.write_text("a file where a folder should be")
+    assert await red() == {"spool"}
+    application.rt.spool.folder.unlink()
+    name = await rt.db.fetchval("select quote_ident(current_database())")
+    await rt.db.execute(f"alter database {name} set default_transaction_read_only = on")
+    await application.rt.db.expire_connections()
+    assert await red() == {"writable"}
+
+
 async def test_alive_needs_nothing(application: Served, http: aiohttp.ClientSession) -> None:
     async with http.get("/healthz") as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
 
 from kaunta.bars.payment_methods import payment_methods
 from kaunta.bars.queries import bar_by_id
@@ -32,7 +32,7 @@ async def methods(request: Request, bar_id: UUID) -> dict[str, Any]:
 
 
 @router.get("/{bar_id}/payment-methods/events")
-async def events(request: Request, bar_id: UUID) -> StreamingResponse:
+async def events(request: Request, bar_id: UUID) -> Response:
     """Says when the methods may have changed; read them again then."""
     rt = runtime(request)
     async with rt.db.acquire() as db:

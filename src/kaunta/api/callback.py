@@ -60,22 +60,12 @@ async def callback(request: Request) -> Response:
 
 
 async def store(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> Stored:
-    """The callback, committed. Raises what the database raises, `TimeoutError` where it does not answer in time."""
-    storing = asyncio.create_task(inbox.receive(rt, body, token_hash=hashed, source=source, channel=channel))
-    done, _ = await asyncio.wait({storing}, timeout=STORE_SECONDS)
-    if not done:
-        # Told to stop and not waited for: the driver would first want the silent server's word that it has stopped.
-        # Should the row be committed all the same, it and the spool's copy are one message that came twice.
-        storing.cancel()
-        storing.add_done_callback(let_go)
-        raise TimeoutError
-    return storing.result()
+    """The callback, committed. Raises what the database raises, `TimeoutError` where it does not answer in time.
 
-
-def let_go(storing: asyncio.Task[Stored]) -> None:
-    """Nobody waits for it any more: what it met is no news."""
-    if not storing.cancelled():
-        storing.exception()
+    Should the row be committed after we gave up, it and the spool's copy are one message that came twice.
+    """
+    async with asyncio.timeout(STORE_SECONDS):
+        return await inbox.receive(rt, body, token_hash=hashed, source=source, channel=channel)
 
 
 async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> None:

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from kaunta import __version__
-from kaunta.access import api_keys, sessions
-from kaunta.api.payments import STAFF_COOKIE
+from kaunta.access import sessions
+from kaunta.api.machines import STAFF_COOKIE, Counted, machine
 from kaunta.core.audit import audit
 from kaunta.core.db import transaction
 from kaunta.core.errors import Forbidden, SignInNeeded
@@ -24,7 +24,7 @@ from kaunta.diagnostics.diagnosis import answered_by, diagnose
 from kaunta.diagnostics.environment import given_by
 from kaunta.diagnostics.parity import tell
 
-router = APIRouter(prefix="/api/diagnostics", tags=["diagnostics"])
+router = APIRouter(prefix="/api/diagnostics", tags=["diagnostics"], route_class=Counted)
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -43,13 +43,12 @@ class Asking:
 
 
 async def administrator(request: Request, rt: Runtime) -> Asking:
-    """Raises `SignInNeeded`, `ForAdministrators`."""
-    async with rt.db.acquire() as db:
-        machine = await api_keys.caller(db, request.headers.get("authorization"))
-    if machine is not None:
-        if "diagnostics" not in machine.scopes:
+    """Raises `SignInNeeded`, `ForAdministrators`, `TooManyRequests`."""
+    caller = await machine(request)
+    if caller is not None:
+        if "diagnostics" not in caller.scopes:
             raise ForAdministrators
-        return Asking(f"api_key:{machine.id}", machine.bar_id)
+        return Asking(f"api_key:{caller.id}", caller.bar_id)
     session = await sessions.session_of(rt, request.cookies.get(STAFF_COOKIE))
     if session is None:
         raise SignInNeeded

@@ -29,7 +29,8 @@ async def alive() -> dict[str, str]:
 
 @router.get("/readyz")
 async def ready(request: Request) -> Response:
-    """Ready to take money: database, migrations, partitions, a living worker, hints."""
+    """Ready to take money: a database that takes writes, migrations, partitions, a living worker, a place for what
+    comes while the database is away, hints."""
     rt = runtime(request)
     checks: dict[str, Any] = {}
     try:
@@ -37,6 +38,7 @@ async def ready(request: Request) -> Response:
             revision = await queries.schema_revision(db)
             checks["migrations"] = revision == head_revision()
             checks["partitions"] = await queries.months_ahead(db) >= MONTHS_AHEAD
+            checks["writable"] = await queries.writable(db)
             beat = await queries.newest_heartbeat(db)
         checks["database"] = True
         checks["worker"] = beat is not None and (rt.clock.now() - beat).total_seconds() < HEARTBEAT_SECONDS
@@ -44,6 +46,7 @@ async def ready(request: Request) -> Response:
         checks["database"] = False
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
         checks |= {"database": True, "migrations": False}
+    checks["spool"] = await rt.spool.ready()
     checks["live"] = rt.live.listening.is_set()
     good = all(checks.values())
     return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)

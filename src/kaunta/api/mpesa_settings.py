@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from kaunta.access import roles, sessions
 from kaunta.access.denials import note_denied
 from kaunta.access.roles import May
-from kaunta.api.payments import STAFF_COOKIE, pushes, started
+from kaunta.api.machines import STAFF_COOKIE
+from kaunta.api.payments import pushes, started
 from kaunta.bars import mpesa_settings as settings
 from kaunta.bars.connection import check_connection
 from kaunta.bars.mpesa_settings import Settings, Wanted

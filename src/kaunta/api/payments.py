@@ -4,19 +4,19 @@ Guests and their programs hold an unguessable tab reference or payment id; a bar
 """
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
-from datetime import UTC, datetime
+import json
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from starlette.routing import Route
 
-from kaunta.access import api_keys, sessions
-from kaunta.core.errors import BadRequest, Forbidden, NotFound, SignInNeeded
-from kaunta.core.web import language, runtime
+from kaunta.api.machines import Counted, bar_of_caller, read_cursor, write_cursor
+from kaunta.core.errors import BadRequest
+from kaunta.core.web import language, runtime, source_of
 from kaunta.payments import views
 from kaunta.payments.errors import PaymentNotFound
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
@@ -26,7 +26,9 @@ from kaunta.payments.views import PaymentView
 
 router = APIRouter(prefix="/api/payments/mpesa", tags=["payments"])
 
-STAFF_COOKIE = "kaunta_staff"
+#: What machines ask with their keys: each answer tells how the key's share stands.
+listing = APIRouter(prefix="/api/payments/mpesa", tags=["payments"], route_class=Counted)
+
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
@@ -54,7 +56,7 @@ class RetryBody(BaseModel):
 async def initiate_payment(request: Request, body: InitiateBody, key: IdempotencyKey = None) -> JSONResponse:
     """Ask Safaricom to ring a guest's phone. Answers when Safaricom has, or when it will not."""
     rt = runtime(request)
-    intent = Intent(tab_ref=body.tab_ref, phone=body.phone, amount=body.amount, key=key, started_by="guest")
+    intent = Intent(tab_ref=body.tab_ref, phone=body.phone, amount=body.amount, key=key, source=source_of(request))
     return await started(request, await initiate(rt, pushes(request), intent))
 
 
@@ -64,7 +66,13 @@ async def retry_payment(
 ) -> JSONResponse:
     """A new attempt for what an earlier one did not pay."""
     body = body or RetryBody()
-    again = Again(phone=body.phone, amount=body.amount, key=key, acknowledge_unknown=body.acknowledge_unknown)
+    again = Again(
+        phone=body.phone,
+        amount=body.amount,
+        key=key,
+        acknowledge_unknown=body.acknowledge_unknown,
+        source=source_of(request),
+    )
     return await started(request, await retry(runtime(request), pushes(request), payment_id, again))
 
 
@@ -86,22 +94,35 @@ async def started(request: Request, initiated: Initiated) -> JSONResponse:
     )
 
 
-@router.get("/status/{payment_id}")
-async def payment_status(request: Request, payment_id: UUID) -> Response:
-    """Where a payment stands; 304 while nothing has changed."""
+async def read_status(request: Request) -> Response:
+    """Where a payment stands; 304 while nothing has changed. A plain route: open pages of programs ask every second."""
+    try:
+        payment_id = UUID(request.path_params["payment_id"])
+    except ValueError:
+        raise BadRequest("payment_id: this is no payment's id.") from None
     payment = await views.payment(runtime(request), payment_id)
     if payment is None:
         raise PaymentNotFound
-    body = as_json(request, payment)
-    tag = '"' + hashlib.sha256(repr(body).encode()).hexdigest()[:20] + '"'
+    body = json.dumps(as_json(request, payment), ensure_ascii=False, separators=(",", ":")).encode()
+    tag = '"' + hashlib.sha256(body).hexdigest()[:20] + '"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = (name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(","))
-    if tag in known:
+    asked = request.headers.get("if-none-match")
+    if asked and tag in (name.strip().removeprefix("W/") for name in asked.split(",")):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(body, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
 
 
-@router.get("/transactions")
+@router.get("/status/{payment_id}")
+async def payment_status(request: Request, payment_id: UUID) -> Response:
+    """Where a payment stands; 304 while nothing has changed."""
+    return await read_status(request)
+
+
+#: Tried before everything else; what the same path does below is described there, for programs that read it.
+hot_routes = [Route("/api/payments/mpesa/status/{payment_id}", read_status, methods=["GET"])]
+
+
+@listing.get("/transactions")
 async def transactions(
     request: Request,
     response: Response,
@@ -112,36 +133,16 @@ async def transactions(
 ) -> dict[str, Any]:
     """A bar's payments, newest first; `nextCursor` leads to the next page."""
     response.headers["Cache-Control"] = "no-store"
-    bar_id = await allowed_bar(request, bar_id)
+    caller = await bar_of_caller(request, bar_id, "payments:read")
     wanted = [wish.value for wish in status] if status else views.EVERY_STATUS
     before = read_cursor(cursor) if cursor else views.NEWEST
-    found = await views.page_of_bar(runtime(request), bar_id, wanted, before, limit + 1)
+    found = await views.settled_page(runtime(request), caller.bar_id, wanted, before, limit + 1)
     page, more = found[:limit], len(found) > limit
     return {
         "success": True,
         "transactions": [as_json(request, payment) | {"reference": payment.reference} for payment in page],
-        "nextCursor": write_cursor(page[-1]) if more else None,
+        "nextCursor": write_cursor(page[-1].created_at, page[-1].id) if more else None,
     }
-
-
-async def allowed_bar(request: Request, bar_id: UUID | None) -> UUID:
-    """The bar whose payments the caller may see: a key's own, or one the signed-in person works at."""
-    rt = runtime(request)
-    async with rt.db.acquire() as db:
-        machine = await api_keys.caller(db, request.headers.get("authorization"))
-    if machine is not None:
-        if "payments:read" not in machine.scopes or machine.bar_id is None:
-            raise Forbidden
-        if bar_id not in (None, machine.bar_id):
-            raise NotFound
-        return machine.bar_id
-    session = await sessions.session_of(rt, request.cookies.get(STAFF_COOKIE))
-    if session is None:
-        raise SignInNeeded
-    membership = session.at(bar_id) if bar_id else session.current
-    if membership is None:
-        raise NotFound
-    return membership.bar_id
 
 
 def pushes(request: Request) -> Pushes:
@@ -175,18 +176,3 @@ def customer_message(request: Request, payment: PaymentView) -> str:
 
 def moment(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
-
-
-def write_cursor(payment: PaymentView) -> str:
-    return urlsafe_b64encode(f"{payment.created_at.isoformat()} {payment.id}".encode()).decode()
-
-
-def read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        at, _, id_ = urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        moment_ = datetime.fromisoformat(at)
-        if moment_.tzinfo is None:
-            raise ValueError
-        return moment_.astimezone(UTC), UUID(id_)
-    except (ValueError, OverflowError, Base64Error):
-        raise BadRequest("cursor: use the nextCursor of the page before, as it is.") from None

@@ -1,0 +1,1 @@
+"""Webhooks' SQL: endpoints, what there is to tell, and its delivery."""
