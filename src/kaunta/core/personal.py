@@ -43,11 +43,15 @@ class PersonalKeys:
         """Fetch (or, in a new installation, make) the index key. Call once at start."""
         self.index_key = (await self.find_or_make("index", None, None)).material
 
+    def at_hand(self, bar_id: UUID | None) -> Key | None:
+        """This month's key of a bar (None: what no bar owns yet), where this process has needed it before."""
+        return self.by_month.get((bar_id, month_of(self.clock.now())))
+
     async def current(self, bar_id: UUID | None) -> Key:
-        """This month's key of a bar (None: what no bar owns yet). Takes its own connection: call it outside."""
-        month = month_of(self.clock.now())
-        key = self.by_month.get((bar_id, month))
+        """The same key, found or made where it is not at hand. Takes its own connection: call it outside."""
+        key = self.at_hand(bar_id)
         if key is None:
+            month = month_of(self.clock.now())
             key = self.by_month[bar_id, month] = await self.find_or_make("personal", bar_id, month)
         return key
 
