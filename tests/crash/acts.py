@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.backups.create import create
-from kaunta.backups.folder import named
+from kaunta.backups.folder import Folder
+from kaunta.backups.place import named
 from kaunta.backups.restore import restore
 from kaunta.backups.schedule import tools_of
 from kaunta.core.db import connect
@@ -149,12 +150,12 @@ async def rotate_keys(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> N
 async def back_up(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
     """An operator makes a backup."""
     async with connect(said["database"]) as db:
-        await create(db, tools_of(rt, "operator"), Path(said["folder"]), kind="credentials", reason="by_hand")
+        await create(db, tools_of(rt, "operator"), Folder(Path(said["folder"])), kind="credentials", reason="by_hand")
 
 
 async def restore_backup(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
     """An operator brings a backup back."""
-    folder = Path(said["folder"])
+    folder = Folder(Path(said["folder"]))
     async with connect(said["database"], lock_timeout="10s") as db:
         await restore(db, tools_of(rt, "operator"), folder, named(folder, said["backup"]), trial=False)
 

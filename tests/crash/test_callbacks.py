@@ -21,6 +21,17 @@ async def test_a_success_being_heard(stage: Stage) -> None:
         assert await stage.paid(tab) == 500
 
 
+@pytest.mark.failure(53, 57)
+async def test_a_success_told_five_times_at_the_same_moment(stage: Stage) -> None:
+    async for scene in stage.crashes():
+        tab = await stage.tab()
+        payment = await stage.begin(scene.phone, tab, "parallel_duplicates")
+        await scene.serve(stage.simulator.settle)
+        await scene.recover()
+        assert await stage.status(payment) == "completed"
+        assert await stage.paid(tab) == 500
+
+
 async def test_a_cancel_being_heard(stage: Stage) -> None:
     async for scene in stage.crashes():
         tab = await stage.tab()

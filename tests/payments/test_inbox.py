@@ -74,6 +74,9 @@ async def test_a_success_for_nobody_we_know_is_kept_and_shown(evening: Evening, 
     async with evening.rt.db.acquire() as db:
         assert await evening.rt.keys.open(db, "callback", stored["body_enc"]) == body
     assert "callback_orphan" in await evening.problems()
+    assert await evening.hear(body, "1" * 64) == "orphan"
+    found = await evening.rt.db.fetchval("select count(*) from problems where kind = 'callback_orphan'")
+    assert found == 1, "a stranger's thousand within an hour are one matter of staff's"
 
 
 @pytest.mark.req("PAY-2.6", "PAY-5.1", "PAY-P8")

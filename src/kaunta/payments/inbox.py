@@ -5,14 +5,16 @@ it, else by a worker. The token in its address finds the payment and is what mak
 a right token is never believed on its own word, but it may make us ask Daraja about the payment it names.
 """
 
+import asyncio
 import random
 from datetime import datetime
 from typing import assert_never
 
 import structlog
 
+from kaunta.core import tracing
 from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
-from kaunta.core.metrics import CALLBACKS
+from kaunta.core.metrics import CALLBACK_DELAY, CALLBACKS
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Key, VaultError
@@ -53,13 +55,16 @@ NUDGE_SHARE = 0.1
 async def receive(
     rt: Runtime, body: bytes, *, token_hash: bytes | None, source: str | None, channel: str = "stk"
 ) -> inbox.Stored:
-    """Keep a callback, committed. Raises what the database raises: the caller answers 503."""
-    key = await rt.keys.current(None)
-    sealed = rt.keys.seal(key, "callback", body)
+    """Keep a callback, committed with whatever else arrives now. Raises what the database raises, or `TooMuchAtOnce`:
+    the caller answers 503."""
+    key = rt.keys.at_hand(None)
+    if key is None:
+        # Whoever gives up waiting does not wait for the driver either.
+        key = await asyncio.shield(rt.keys.current(None))
     now = rt.clock.now()
-    async with rt.db.acquire() as db:
-        id_ = await inbox.store(db, now, channel, token_hash, source, sealed, rt.clock.after(LEASE_SECONDS))
-    return inbox.Stored(id_, now)
+    sealed = rt.keys.seal(key, "callback", body)
+    arrival = inbox.Arrival(now, channel, token_hash, source, sealed, rt.clock.after(LEASE_SECONDS))
+    return inbox.Stored(await rt.together.write(inbox.store, arrival), now)
 
 
 async def process_stored(
@@ -109,6 +114,8 @@ async def process(rt: Runtime, stored: inbox.Stored, body: bytes, token_hash: by
             log.error("callback.passed_over", callback_id=turn.id, error=type(error).__name__)
             passed_over.append(turn.id)
             continue
+        CALLBACK_DELAY.observe((rt.clock.now() - turn.received_at).total_seconds())
+        tracing.step(place.id, "callback understood", turn.received_at, rt.clock.now(), verdict=verdict.name)
         told(rt, verdict)
         if turn.id == stored.id:
             return verdict
@@ -184,9 +191,11 @@ async def set_aside(
         db, rt.keys.index("checkout_request_id", parsed.checkout_request_id)
     )
     if named is None:
+        # Anybody can send such a thing: an hour's are one matter.
         await open_problem(
-            db, rt.clock, "callback_orphan", str(callback_id), bar_id=None, result_code=parsed.result_code
-        )
+            db, rt.clock, "callback_orphan", f"{rt.clock.now():%Y-%m-%dT%H}Z", bar_id=None, callback_id=callback_id,
+            result_code=parsed.result_code,
+        )  # fmt: skip
         return Verdict("orphan")
     await nudge(db, rt, named)
     return Verdict("unauthenticated", named.id)
@@ -253,10 +262,11 @@ async def import_spool(rt: Runtime) -> int:
             continue
         key = await rt.keys.current(None)
         sealed = rt.keys.seal(key, "callback", spooled.body)
+        arrival = inbox.Arrival(
+            spooled.received_at, spooled.channel, spooled.token_hash, spooled.source, sealed, rt.clock.now()
+        )
         async with rt.db.acquire() as db:
-            await inbox.store(
-                db, spooled.received_at, spooled.channel, spooled.token_hash, spooled.source, sealed, rt.clock.now()
-            )
+            await inbox.store(db, [arrival])
         await rt.spool.forget(path)
         imported += 1
     return imported

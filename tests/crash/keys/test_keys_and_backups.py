@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from kaunta.backups.archive import Reader
-from kaunta.backups.folder import lying
+from kaunta.backups.folder import Folder
 from kaunta.backups.schedule import tools_of
 from kaunta.core.db import Connection, transaction
 from kaunta.credentials import store
@@ -78,12 +78,12 @@ async def test_a_backup_being_made(stage: Stage, settings: Settings, tmp_path: P
     async for scene in stage.crashes():
         await acted(scene, "back_up", settings, folder=str(folder))
         # What has its name is whole, whenever the process died.
-        for found in lying(folder) if folder.is_dir() else []:
-            with found.path.open("rb") as file:
+        for found in Folder(folder).lying() if folder.is_dir() else []:
+            with found.open() as file:
                 Reader(file, recovery).check()
         await again(scene, "back_up", settings, folder=str(folder))
         known = await stage.rt.db.fetchval("select count(*) from backups where ok")
-        assert 0 < known <= len(lying(folder))
+        assert 0 < known <= len(Folder(folder).lying())
         await scene.recover()
 
 
@@ -99,7 +99,7 @@ async def test_a_backup_being_brought_back(
     async for scene in stage.crashes():
         if not folder.is_dir():
             await again(scene, "back_up", settings, folder=str(folder))
-            (backup,) = lying(folder)
+            (backup,) = Folder(folder).lying()
         said = {"folder": str(folder), "backup": str(backup.header.id)}
         await spoil(stage, other.id)
         spoilt = await unreadable(stage)

@@ -16,24 +16,41 @@ class Stored:
     received_at: datetime
 
 
-async def store(
-    db: Connection,
-    received_at: datetime,
-    channel: str,
-    token_hash: bytes | None,
-    source: str | None,
-    body_enc: bytes,
-    lease_until: datetime,
-) -> int:
-    """Keep a callback as it came. Committed by itself: only then may Safaricom be told "accepted"."""
-    id_: int = await db.fetchval(
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A callback as it came, sealed. `lease_until`: when a worker may take it up."""
+
+    received_at: datetime
+    channel: str
+    token_hash: bytes | None
+    source: str | None
+    body_enc: bytes
+    lease_until: datetime
+
+
+async def store(db: Connection, arrivals: Sequence[Arrival]) -> list[int]:
+    """Keep callbacks as they came; their ids, in the order given. One statement, and by itself its own transaction:
+    only after it may Safaricom be told "accepted"."""
+    rows = await db.fetch(
         """
-        insert into mpesa_callbacks (received_at, channel, token_hash, source, body_enc, next_attempt_at)
-        values ($1, $2, $3, $4::text::inet, $5, $6) returning id
+        with arrived as (
+            select nextval('mpesa_callbacks_id') as id, a.*
+            from unnest($1::timestamptz[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::timestamptz[])
+                 with ordinality as a (received_at, channel, token_hash, source, body_enc, lease_until, place)
+        ), kept as (
+            insert into mpesa_callbacks (id, received_at, channel, token_hash, source, body_enc, next_attempt_at)
+            select id, received_at, channel, token_hash, source::inet, body_enc, lease_until from arrived
+        )
+        select id from arrived order by place
         """,
-        received_at, channel, token_hash, source, body_enc, lease_until,
-    )  # fmt: skip
-    return id_
+        [arrival.received_at for arrival in arrivals],
+        [arrival.channel for arrival in arrivals],
+        [arrival.token_hash for arrival in arrivals],
+        [arrival.source for arrival in arrivals],
+        [arrival.body_enc for arrival in arrivals],
+        [arrival.lease_until for arrival in arrivals],
+    )
+    return [row["id"] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
