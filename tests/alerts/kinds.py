@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import kaunta
-from kaunta.alerts import house
+from kaunta.alerts import house, payment_watch
 from kaunta.diagnostics import scheduled
 from kaunta.payments.vocabulary import Irregularity
 
@@ -53,6 +53,7 @@ COMPUTED: dict[tuple[str, str], Callable[[], set[str]]] = {
     ("kaunta.payments.apply", "problem"): of_decisions,
     ("kaunta.payments.reversals", "problem"): of_refunds,
     ("kaunta.payments.c2b", "kind"): of_tills,
+    ("kaunta.alerts.payment_watch", "kind"): lambda: {payment_watch.SELDOM_PAID, payment_watch.NO_CALLBACKS},
     ("kaunta.alerts.house", "kind"): lambda: set(house.GRAVITY),
     ("kaunta.diagnostics.scheduled", "KINDS[one.category]"): lambda: set(scheduled.KINDS.values()),
 }

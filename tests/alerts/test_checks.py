@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from kaunta.alerts.access_watch import KIND, watch_access
-from kaunta.alerts.house import check_house
+from kaunta.alerts.house import KEY_DAYS, check_house
 from kaunta.core import queries
 from kaunta.core.audit import audit
 from kaunta.core.clock import ManualClock
@@ -15,6 +15,7 @@ from kaunta.core.problems import open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Damaged
 from kaunta.credentials import store
+from kaunta.keys import holders
 from kaunta.payments.initiate import Pushes
 from kaunta.worker import Worker
 from tests.support.bars import SeededBar
@@ -162,3 +163,24 @@ async def test_a_worker_does_it_all_by_itself(rt: Runtime, pushes: Pushes, bar: 
         await worker.stop()
     assert KIND in await open_kinds(rt)
     assert "worker_silent" not in await open_kinds(rt)
+
+
+async def test_a_key_is_old_after_a_year_and_a_new_one_is_not(rt: Runtime, clock: ManualClock) -> None:
+    await beat(rt)
+    await check_house(rt)
+    await holders.tell(rt, "test:1")
+    clock.advance(timedelta(days=KEY_DAYS).total_seconds())
+    await beat(rt)
+    await holders.tell(rt, "test:1")
+    await check_house(rt)
+    assert await open_kinds(rt) == []
+    clock.advance(86_400)
+    await beat(rt)
+    await check_house(rt)
+    assert await open_kinds(rt) == ["key_old"]
+    ages = await rt.db.fetch("select first_seen_at from keyring_ages")
+    assert len(ages) == 1
+    # A key that was put first today is a new one.
+    await rt.db.execute("update keyring_ages set first_seen_at = $1", clock.now() - timedelta(days=1))
+    await check_house(rt)
+    assert await open_kinds(rt) == []

@@ -10,10 +10,11 @@ import pytest
 from kaunta.staff.history import COLUMNS, cell
 from tests.customer.conftest import Outcome
 from tests.staff.conftest import Reader
+from tests.staff.counters import Counter, at_counter
 from tests.support.bars import SeededBar, Staff
 from tests.support.door import Served
 
-__all__ = ["outcome", "paying"]
+__all__ = ["at_counter", "outcome", "paying"]
 
 from tests.customer.conftest import outcome, paying
 
@@ -49,7 +50,7 @@ async def test_days_are_one_touch_away_and_keep_the_other_wishes(read: Reader, t
     "query",
     ["status=gone", "class=x", "first_day=yesterday", "least=-1", "least=1e3", "most=９", "environment=live",
      "confirmed_by=me", "before=1", "before=x_y", "text=" + "a" * 101, "first_day=2026-11-21&last_day=2026-11-20",
-     "text=a%00b"],
+     "text=a%00b", "staff=me", "staff=1", "tries=9"],
 )  # fmt: skip
 async def test_a_filter_that_is_none_is_told_and_named(read: Reader, token: str, query: str) -> None:
     page = await read(f"/staff/payments?{query}")
@@ -93,3 +94,35 @@ def test_a_cell_that_would_be_a_formula_is_text(text: str) -> None:
 
 def test_plain_cells_stay_as_they_are() -> None:
     assert [cell(value) for value in (None, 400, "TB-7F3K", json.dumps("a"))] == ["", "400", "TB-7F3K", '"a"']
+
+
+async def test_staff_and_tries_are_wishes_in_words_and_the_export_has_each_payment_once(
+    read: Reader, at_counter: Callable[[str], Counter], signed_in: Enter, bar: SeededBar
+) -> None:
+    counter = at_counter(await signed_in(bar.owner))
+    id_ = await counter.payment("cancelled", 130)
+    again = await read(f"/staff/payments/{id_}/push", data={"csrf": counter.csrf, "amount": "200", "key": "k"})
+    assert again.status == 200, again.text
+    await counter.simulator.settle()
+    await counter.application.pushes.drain()
+    me = f"staff={bar.owner.account_id}"
+    page = (await read(f"/staff/payments?{me}")).text
+    name = await counter.rt.db.fetchval("select name from staff_accounts where id = $1", bar.owner.account_id)
+    assert f"staff: {name} ×" in page
+    assert f"<small>by {name}</small>" in page
+    assert "<small>attempt 2</small>" in page
+    assert "1 payment · 1 paid, 100 % of those that ended" in page
+    assert "tries: each payment once ×" in (await read("/staff/payments?tries=last")).text
+    assert "2 payments · 1 paid, 50 % of those that ended" in (await read("/staff/payments?tries=several")).text
+
+    async def rows(query: str) -> list[dict[str, str]]:
+        text = (await read(f"/staff/payments.csv?{query}")).text.removeprefix("\ufeff")
+        return list(csv.DictReader(io.StringIO(text)))
+
+    assert [(row["attempt"], row["started_by"], row["status"]) for row in await rows("")] == [
+        ("2", name, "completed"),
+        ("1", "a guest", "cancelled"),
+    ]
+    assert [row["attempt"] for row in await rows("tries=last")] == ["2"]
+    kept = await read("/staff/payments/views", data={"csrf": counter.csrf, "name": "Mine", "query": f"{me}&tries=last"})
+    assert (kept.status, ">Mine</a>" in kept.text) == (200, True)

@@ -227,6 +227,36 @@ async def test_the_audit_is_read_by_payment_person_object_and_access_to_secrets(
         assert (await read(f"/staff/audit?{query}")).status == 400
 
 
+AGENT = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36"
+)
+
+
+async def test_what_people_do_is_kept_with_address_browser_and_request(
+    read: Reader, at_counter: Callable[[str], Counter], signed_in: Enter, bar: SeededBar
+) -> None:
+    counter = at_counter(await signed_in(bar.owner))
+    one = await counter.payment("paid", 0)
+    note = {"csrf": counter.csrf, "note": "a regular"}
+    await read(f"/staff/payments/{one}/note", data=note, User_Agent=AGENT)
+    page = (await read(f"/staff/audit?payment={one}&action=payment.noted")).text
+    assert "Chrome 141, Android · 127.0.0.1" in page
+    assert AGENT not in page
+    [told] = [json.loads(line) for line in (await read(f"/staff/audit.ndjson?payment={one}&action=payment.")).text.splitlines()]  # fmt: skip  # noqa: E501
+    assert (told["ip"], told["browser"], len(told["request_id"])) == ("127.0.0.1", "Chrome 141, Android", 10)
+    assert "127.0.0.1" not in told["detail"]
+    # The guest's own request, and Safaricom's, left no address behind.
+    kept = await counter.rt.db.fetch("select actor, detail::text from payment_events where transaction_id = $1", one)
+    assert kept
+    assert not any("127.0.0.1" in row["detail"] for row in kept)
+    # Whoever reads the payment sees which request it was, and not from where.
+    timeline = (await read(f"/staff/payments/{one}?kind=person")).text
+    assert told["request_id"] in timeline
+    assert "127.0.0.1" not in timeline
+    answer = await read("/staff/audit")
+    assert len(answer.headers["X-Request-Id"]) == 10
+
+
 async def test_the_audit_says_whether_its_seals_hold(
     read: Reader, application: Served, signed_in: Enter, bar: SeededBar, tmp_path: Path
 ) -> None:

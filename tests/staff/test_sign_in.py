@@ -51,6 +51,8 @@ async def test_a_program_signs_in_with_json(application: Served, http: aiohttp.C
         assert response.status == 200
         cookie = response.cookies["kaunta_staff"]
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "lax", "/")
+        known = response.cookies["kaunta_known"]
+        assert (known["httponly"], known["samesite"], known["path"]) == (True, "lax", "/staff")
     async with http.post("/staff/login", json={**body, "password": "no"}) as response:
         assert response.status == 401
         assert (await response.json())["code"] == "sign_in_needed"

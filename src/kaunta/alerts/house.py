@@ -19,6 +19,8 @@ SILENT_SECONDS = 120.0
 WAITING_SECONDS = 600.0
 #: Months ahead below which somebody must look.
 MONTHS_AHEAD = 2
+#: A key that seals for longer should be followed by another.
+KEY_DAYS = 365
 SUBJECT = "installation"
 
 
@@ -31,6 +33,7 @@ async def check_house(rt: Runtime) -> int:
             "schema_differs": await other_schema(db),
             "partitions_short": await short_of_partitions(db),
             "database_forgetful": await forgetful(db),
+            "key_old": await old_key(db, rt),
             "database_rights_missing": ", ".join(await queries.rights_missing(db)),
         }
     async with transaction(rt.db) as db:
@@ -53,6 +56,7 @@ GRAVITY = {
     "schema_differs": Severity.ERROR,
     "partitions_short": Severity.WARNING,
     "database_forgetful": Severity.CRITICAL,
+    "key_old": Severity.WARNING,
     "database_rights_missing": Severity.CRITICAL,
 }
 
@@ -80,6 +84,13 @@ async def other_schema(db: Connection) -> str:
 async def short_of_partitions(db: Connection) -> str:
     ahead = await core_queries.months_ahead(db)
     return f"tables are ready for {ahead} months ahead" if ahead < MONTHS_AHEAD else ""
+
+
+async def old_key(db: Connection, rt: Runtime) -> str:
+    key = rt.keyring.primary
+    since = await queries.key_in_use_since(db, key.id.decode(), key.check.hex())
+    days = 0 if since is None else int(rt.clock.elapsed(since) // DAY)
+    return f"key {key.id.decode()} has been in use for {days} days" if days > KEY_DAYS else ""
 
 
 async def forgetful(db: Connection) -> str:

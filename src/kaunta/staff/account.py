@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from kaunta.access import second_factor
+from kaunta.access.known_devices import KNOWN_SECONDS
 from kaunta.access.passwords import PasswordRefused
 from kaunta.access.queries import count_recovery_codes, sessions_of
 from kaunta.access.second_factor import NoSecondFactor, WrongCode
@@ -26,7 +27,7 @@ from kaunta.core.db import transaction
 from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime, source_of
 from kaunta.staff.pages import CounterRoute, counter_page
-from kaunta.staff.session import COOKIE, AnySession, Person, form_of
+from kaunta.staff.session import COOKIE, DEVICE_COOKIE, AnySession, Person, form_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
 
@@ -35,6 +36,12 @@ def with_cookie(request: Request, response: Response, signed_in: SignedIn) -> Re
     """The answer that hands a session's token to the browser."""
     secure = runtime(request).settings.public_url.startswith("https://")
     response.set_cookie(COOKIE, signed_in.token, httponly=True, samesite="lax", secure=secure, path="/")
+    if signed_in.device is not None:
+        # A session ends with its shift; that this browser is known does not.
+        response.set_cookie(
+            DEVICE_COOKIE, signed_in.device, max_age=int(KNOWN_SECONDS), httponly=True, samesite="lax", secure=secure,
+            path="/staff",
+        )  # fmt: skip
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -84,6 +91,7 @@ async def take_code(request: Request, session: AnySession) -> Response:
             None if session.second_factor_due else "",
             str(form.get("code", "")),
             source_of(request),
+            request.cookies.get(DEVICE_COOKIE),
         )
     except (TooManySignIns, WrongCode, WrongPassword) as error:
         return proving_page(request, session, "One more step", password=False, back="", error=error)
@@ -109,6 +117,7 @@ async def take_proof(request: Request, session: Person) -> Response:
             str(form.get("password", "")),
             str(form.get("code", "")),
             source_of(request),
+            request.cookies.get(DEVICE_COOKIE),
         )
     except (TooManySignIns, WrongCode, WrongPassword) as error:
         return proving_page(request, session, "Is it still you?", password=True, back=back, error=error)

@@ -10,6 +10,7 @@ from typing import assert_never
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from kaunta.access.blocks import KIND as SUSPICIOUS
 from kaunta.access.roles import May
 from kaunta.alerts.runbooks import title_of
 from kaunta.core.errors import BadRequest
@@ -83,6 +84,8 @@ def action(seat: Seat, one: Waiting) -> Action:
             return Action(verb, f"/staff/refunds/{row.refund}" if row.refund else "/staff/refunds")
         case Topic.CALLBACK:
             return Action("Look at it", payment) if payment else Action("Nothing was booked on it")
+        case Topic.SERVICE if row.kind == SUSPICIOUS:
+            return Action("Look at it", "/staff/blocks")
         case Topic.SERVICE:
             if not seat.may(May.SWITCH):
                 return Action("A manager mends it")

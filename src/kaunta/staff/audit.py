@@ -21,6 +21,7 @@ from kaunta.core.audit import audit as write_down
 from kaunta.core.clock import EAT
 from kaunta.core.db import transaction
 from kaunta.core.errors import BadRequest
+from kaunta.core.origin import FIELD, without_origin
 from kaunta.core.runtime import Runtime
 from kaunta.core.web import runtime
 from kaunta.payments import views
@@ -45,6 +46,7 @@ LATE_SECONDS = 300
 SHOWN = 5
 COLUMNS = (
     "at_eat", "at_utc", "who", "actor", "action", "object_kind", "object_id", "outcome", "reason", "detail",
+    "ip", "browser", "request_id",
 )  # fmt: skip
 
 
@@ -112,6 +114,7 @@ async def show_audit(request: Request, seat: AtCounter) -> Response:
         name=name,
         page_of=page_of,
         as_text=as_text,
+        origin_of=origin_of,
         today=business_day(rt.clock.now()).isoformat(),
         credentials=CREDENTIALS,
         older="?" + urlencode(kept | {"before": found.after.text()}) if found.after else None,
@@ -139,8 +142,15 @@ def page_of(entry: Entry) -> str | None:
 
 def as_text(entry: Entry) -> str:
     """The details besides the reason, on one line a field."""
-    told = {key: value for key, value in entry.detail.items() if key != "reason" and value not in (None, "", {}, [])}
+    detail = without_origin(entry.detail)
+    told = {key: value for key, value in detail.items() if key != "reason" and value not in (None, "", {}, [])}
     return json.dumps(told, indent=2, ensure_ascii=False, default=str) if told else ""
+
+
+def origin_of(entry: Entry) -> dict[str, str]:
+    """`ip`, `browser` and `id` of the request a person acted by; empty where it is not on record."""
+    kept = entry.detail.get(FIELD)
+    return {key: str(value) for key, value in kept.items() if value} if isinstance(kept, dict) else {}
 
 
 @router.get("/staff/audit.csv")
@@ -183,9 +193,11 @@ async def export(request: Request, seat: Seat, form: str) -> Response:
 
 
 def row_of(entry: Entry, name: Callable[[str], str]) -> dict[str, str]:
+    origin, detail = origin_of(entry), {key: value for key, value in entry.detail.items() if key != FIELD}
     values = (
         entry.at.astimezone(EAT).isoformat(), entry.at.isoformat(), name(entry.actor), entry.actor, entry.action,
         entry.object_kind, entry.object_id, entry.outcome, entry.reason or "",
-        json.dumps(entry.detail, ensure_ascii=False, default=str, sort_keys=True) if entry.detail else "",
+        json.dumps(detail, ensure_ascii=False, default=str, sort_keys=True) if detail else "",
+        *(origin.get(key, "") for key in ("ip", "browser", "id")),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
 from starlette.responses import StreamingResponse
 
+from kaunta.access.queries import people
 from kaunta.access.roles import May
 from kaunta.core.audit import audit
 from kaunta.core.clock import EAT
@@ -21,20 +22,30 @@ from kaunta.core.db import transaction
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.daraja.words import ResultClass
-from kaunta.payments.history import CONFIRMED_BY, COUNTED, Filter, business_day, history, stream
+from kaunta.payments.history import CONFIRMED_BY, COUNTED, TRIES, Filter, business_day, history, stream
 from kaunta.payments.saved_views import LONGEST_NAME, MOST_VIEWS, views_of
 from kaunta.payments.states import Status
 from kaunta.payments.views import NEWEST, PaymentView
+from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Seat
-from kaunta.staff.words import cause
+from kaunta.staff.words import cause, uuid_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
 
 PAGE = "/staff/payments"
 FIELDS = (
     "text", "status", "class", "first_day", "last_day", "least", "most", "environment", "irregular", "confirmed_by",
+    "staff", "tries",
 )  # fmt: skip
+#: The choices of wishes that are kept by a code, in words.
+CONFIRMED = {
+    "callback": "Safaricom’s callback",
+    "query": "our question",
+    "staff": "somebody’s word",
+    "match": "a matched receipt",
+}
+TRIED = {"several": "more than once", "last": "each payment once"}
 
 
 def read_filter(asked: QueryParams) -> Filter:
@@ -69,6 +80,9 @@ def read_filter(asked: QueryParams) -> Filter:
             raise BadRequest(f"{name}: whole shillings, digits only.")
         return int(text) if text else None
 
+    staff = uuid_of(value("staff")) if value("staff") else None
+    if value("staff") and staff is None:
+        raise BadRequest("staff: choose somebody from the list.")
     klass = one_of("class", [klass.value for klass in ResultClass])
     status = one_of("status", [status.value for status in Status])
     return Filter(
@@ -82,6 +96,8 @@ def read_filter(asked: QueryParams) -> Filter:
         environment=one_of("environment", ("sandbox", "production")),
         irregular=value("irregular") == "yes",
         confirmed_by=one_of("confirmed_by", CONFIRMED_BY),
+        staff=staff,
+        tries=one_of("tries", TRIES),
     )
 
 
@@ -98,17 +114,26 @@ def address_of(wish: Filter) -> str:
         "environment": wish.environment,
         "irregular": "yes" if wish.irregular else None,
         "confirmed_by": wish.confirmed_by,
+        "staff": wish.staff,
+        "tries": wish.tries,
     }
     return urlencode({name: value for name, value in wishes.items() if value not in (None, "")})
 
 
-def chips(asked: QueryParams) -> list[tuple[str, str]]:
+def chips(asked: QueryParams, name_of: Callable[[str], str]) -> list[tuple[str, str]]:
     """Each wish in words, and the address without it."""
     wishes = {name: asked[name] for name in FIELDS if asked.get(name)}
-    return [
-        (f"{name.replace('_', ' ')}: {wish}", f"{PAGE}?" + urlencode({k: v for k, v in wishes.items() if k != name}))
-        for name, wish in wishes.items()
-    ]
+    words = {
+        **wishes,
+        "staff": name_of(f"staff:{uuid_of(wishes.get('staff', ''))}"),
+        "confirmed_by": CONFIRMED.get(wishes.get("confirmed_by", "")),
+        "tries": TRIED.get(wishes.get("tries", "")),
+    }
+
+    def without(name: str) -> str:
+        return f"{PAGE}?" + urlencode({other: wish for other, wish in wishes.items() if other != name})
+
+    return [(f"{name.replace('_', ' ')}: {words[name]}", without(name)) for name in wishes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +193,9 @@ async def history_page(request: Request, seat: Seat, asked: QueryParams, error: 
     wish = read_filter(asked)
     before = place_of(asked["before"]) if asked.get("before") else NEWEST
     page = await history(rt, seat.bar_id, wish, before)
+    async with rt.db.acquire() as db:
+        name = await names(db, seat.bar_id)
+        known = await people(db, seat.bar_id)
     kept = {name: asked[name] for name in FIELDS if asked.get(name)}
     today = business_day(rt.clock.now())
     return counter_page(
@@ -183,13 +211,17 @@ async def history_page(request: Request, seat: Seat, asked: QueryParams, error: 
         page=page,
         counted=COUNTED,
         asked=asked,
-        chips=chips(asked),
+        chips=chips(asked, name),
         statuses=[status.value for status in Status],
         classes=[klass.value for klass in ResultClass],
-        confirmers=list(CONFIRMED_BY),
+        confirmers=[(code, CONFIRMED[code]) for code in CONFIRMED_BY],
+        staff=[(str(person.account_id), person.name) for person in known],
+        tries=[(code, TRIED[code]) for code in TRIES],
+        name=name,
         presets=presets(asked, today),
         older=f"{PAGE}?" + urlencode(kept | {"before": place_text(page.after)}) if page.after else None,
         csv_address="/staff/payments.csv?" + urlencode(kept),
+        csv_once="/staff/payments.csv?" + urlencode(kept | {"tries": "last"}) if not wish.tries else None,
         may_export=seat.may(May.EXPORT),
         cause=cause,
     )
@@ -198,6 +230,7 @@ async def history_page(request: Request, seat: Seat, asked: QueryParams, error: 
 COLUMNS = (
     "reference", "started_eat", "started_utc", "status", "irregularities", "amount", "received", "payer",
     "mpesa_code", "paid_eat", "tab", "table", "environment", "result_code", "cause",
+    "attempt", "started_by",
 )  # fmt: skip
 
 
@@ -213,7 +246,7 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
 
 
-def line(p: PaymentView) -> list[str]:
+def line(p: PaymentView, name: Callable[[str], str]) -> list[str]:
     paid = p.transaction_date.astimezone(EAT).isoformat() if p.transaction_date else None
     return [
         cell(value)
@@ -221,6 +254,7 @@ def line(p: PaymentView) -> list[str]:
             p.reference, p.created_at.astimezone(EAT).isoformat(), p.created_at.isoformat(), p.status.value,
             " ".join(p.irregularities), p.amount, p.received, p.phone_masked, p.receipt, paid, p.tab_number,
             p.table_label, p.environment, p.result_code, cause(p) if p.status in ("failed", "cancelled") else "",
+            p.tried, name(p.started_by),
         )
     ]  # fmt: skip
 
@@ -231,6 +265,7 @@ async def export(request: Request, seat: AtCounter) -> Response:
     seat.require(May.EXPORT)
     rt, wish = runtime(request), read_filter(request.query_params)
     async with transaction(rt.db) as db:
+        name = await names(db, seat.bar_id)
         await audit(
             db, rt.clock, f"staff:{seat.account_id}", "payments.exported", "bar", seat.bar_id, bar_id=seat.bar_id
         )
@@ -238,10 +273,10 @@ async def export(request: Request, seat: AtCounter) -> Response:
     async def lines() -> AsyncIterator[bytes]:
         yield "\ufeff".encode() + written([list(COLUMNS)])
         async for payments in stream(rt, seat.bar_id, wish):
-            yield written([line(p) for p in payments])
+            yield written([line(p, name) for p in payments])
 
-    name = f"payments-{business_day(rt.clock.now()).isoformat()}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    file = f"payments-{business_day(rt.clock.now()).isoformat()}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "no-store"}
     return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -6,6 +6,7 @@ A live page carries its version, as the guest's do: the script asks with `X-Frag
 import gzip
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -29,22 +30,42 @@ TYPES = {
     "board.js": "text/javascript; charset=utf-8",
 }
 
-#: Where the head of every page leads, and what one must be allowed to see the link.
-PLACES = (
-    ("Attention", "/staff", May.SERVE),
-    ("Board", "/staff/board", May.SERVE),
-    ("Payments", "/staff/payments", May.SERVE),
-    ("Receipts", "/staff/receipts", May.SERVE),
-    ("Refunds", "/staff/refunds", May.REFUND),
-    ("Statements", "/staff/statements", May.CLOSE_DAY),
-    ("Day", "/staff/day", May.CLOSE_DAY),
-    ("Shift", "/staff/shift", May.SERVE),
-    ("Alerts", "/staff/alerts", May.SERVE),
-    ("Health", "/staff/health", May.SERVE),
-    ("Audit", "/staff/audit", May.AUDIT),
-    ("People", "/staff/people", May.PEOPLE),
-    ("Settings", "/staff/settings", May.BAR),
+#: Where the head of every page leads, in groups, and what one must be allowed to see the way there.
+PLACES: tuple[tuple[str, tuple[tuple[str, str, May], ...]], ...] = (
+    ("Attention", (("Attention", "/staff", May.SERVE),)),
+    ("Board", (("Board", "/staff/board", May.SERVE),)),
+    (
+        "Payments",
+        (
+            ("Payments", "/staff/payments", May.SERVE),
+            ("Receipts", "/staff/receipts", May.SERVE),
+            ("Refunds", "/staff/refunds", May.REFUND),
+            ("Statements", "/staff/statements", May.CLOSE_DAY),
+            ("Day", "/staff/day", May.CLOSE_DAY),
+            ("Shift", "/staff/shift", May.SERVE),
+        ),
+    ),
+    (
+        "Watch",
+        (
+            ("Alerts", "/staff/alerts", May.SERVE),
+            ("Health", "/staff/health", May.SERVE),
+            ("Blocks", "/staff/blocks", May.BLOCK),
+            ("Audit", "/staff/audit", May.AUDIT),
+        ),
+    ),
+    ("Settings", (("Settings", "/staff/settings", May.BAR), ("People", "/staff/people", May.PEOPLE))),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way in the head. `current`: as `aria-current` says it, empty elsewhere."""
+
+    words: str
+    path: str
+    current: str
+
 
 files = APIRouter(include_in_schema=False)
 
@@ -83,6 +104,27 @@ async def noted(request: Request, error: RoleRefused) -> None:
     session = await any_session(request)
     if session.current is not None:
         await note_denied(runtime(request), session.account_id, session.current.bar_id, error)
+
+
+def current(path: str, here: str) -> str:
+    if path == here:
+        return "page"
+    return "true" if path != "/staff" and here.startswith(f"{path}/") else ""
+
+
+def head(seat: Seat, here: str) -> tuple[list[Link], list[Link]]:
+    """The groups that somebody sees, each leading to its first place; and the places of the one they are in, where it
+    has more than one."""
+    groups, beside = [], list[Link]()
+    for words, places in PLACES:
+        links = [Link(name, path, current(path, here)) for name, path, what in places if seat.may(what)]
+        if not links:
+            continue
+        inside = next((link.current for link in links if link.current), "")
+        groups.append(Link(words, links[0].path, links[0].current or ("true" if inside else "")))
+        if inside and len(links) > 1:
+            beside = links
+    return groups, beside
 
 
 def prove_page(request: Request) -> str:
@@ -148,6 +190,7 @@ def counter_page(
     fragment = live and request.headers.get("x-fragment") == "main"
     if fragment and request.headers.get("if-none-match") == tag:
         return Response(status_code=204, headers={"ETag": tag, "Cache-Control": "no-store"})
+    places, beside = head(seat, request.url.path) if seat else ([], [])
     response = web.page(
         request,
         f"staff/{template}",
@@ -155,7 +198,8 @@ def counter_page(
         layout="staff/fragment.html" if fragment else "staff/base.html",
         session=seat.session if seat else session,
         bar=seat.bar if seat else None,
-        places=[(words, path) for words, path, what in PLACES if seat and seat.may(what)],
+        places=places,
+        beside=beside,
         here=request.url.path,
         # Test mode shows on every page of the bar, and a payment's page says which kind the payment was.
         environment=environment or (seat.bar.environment if seat else None),

@@ -44,7 +44,9 @@ async def show_payment(request: Request, name: str, seat: AtCounter) -> Response
     return await payment_page(request, seat, await payment_at(request, seat, name))
 
 
-async def payment_page(request: Request, seat: Seat, p: PaymentView, error: KauntaError | None = None) -> Response:
+async def payment_page(
+    request: Request, seat: Seat, p: PaymentView, error: KauntaError | None = None, phone: str | None = None
+) -> Response:
     rt = runtime(request)
     asked = request.query_params.get("kind", "")
     kind = Kind(asked) if asked in {kind.value for kind in Kind} else None
@@ -60,9 +62,11 @@ async def payment_page(request: Request, seat: Seat, p: PaymentView, error: Kaun
         seat,
         error.status if error else 200,
         version=(p.status, p.irregularities, p.receipt, [len(each.moments) for each in tries], now, waits),
-        live=error is None,
+        live=error is None and phone is None,
         environment=p.environment,
         p=p,
+        phone=phone,
+        may_see_phone=seat.may(May.EXPORT),
         tries=tries,
         kinds=KINDS,
         kind=kind,
@@ -144,6 +148,18 @@ async def take_note(request: Request, name: str, post: Posted) -> Response:
     except (BadRequest, desk.NotesFull) as error:
         return await payment_page(request, seat, p, error)
     return RedirectResponse(f"/staff/payments/{p.reference}", 303)
+
+
+@router.post("/staff/payments/{name}/phone")
+async def show_phone(request: Request, name: str, post: Posted) -> Response:
+    """The payer's whole number on this one page, to ring them back."""
+    post.seat.require(May.EXPORT)
+    p, seat = await payment_at(request, post.seat, name), post.seat
+    try:
+        phone = await desk.payer_phone(runtime(request), p, by=f"staff:{seat.account_id}")
+    except desk.PhoneErased as error:
+        return await payment_page(request, seat, p, error)
+    return await payment_page(request, seat, p, phone=phone)
 
 
 @router.post("/staff/payments/{name}/bundle")

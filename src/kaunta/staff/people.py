@@ -14,7 +14,7 @@ from kaunta.core.errors import BadRequest, Conflict, KauntaError
 from kaunta.core.web import runtime, source_of
 from kaunta.staff.account import with_cookie
 from kaunta.staff.pages import CounterRoute, counter_page
-from kaunta.staff.session import COOKIE, AtCounter, Posted, Seat, form_of
+from kaunta.staff.session import COOKIE, DEVICE_COOKIE, AtCounter, Posted, Seat, form_of
 from kaunta.staff.words import uuid_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
@@ -142,7 +142,7 @@ async def accept(request: Request, token: str) -> Response:
     except (BadRequest, Conflict) as error:
         typed = "" if session else str((await request.form()).get("user", ""))[:100]
         return await invitation_page(request, token, typed, error)
-    signed_in = await sign_in(rt, user, password, source_of(request))
+    signed_in = await sign_in(rt, user, password, source_of(request), request.cookies.get(DEVICE_COOKIE))
     if signed_in is None:
         return RedirectResponse("/staff/login", 303)
     return with_cookie(request, RedirectResponse("/staff", 303), signed_in)

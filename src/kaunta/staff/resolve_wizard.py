@@ -189,6 +189,7 @@ async def approve(request: Request, name: str, post: Posted) -> Response:
 @router.post("/staff/payments/{name}/resolve/decline")
 async def decline(request: Request, name: str, post: Posted) -> Response:
     """A second person says no, or who proposed it takes it back."""
+    post.seat.require(May.RESOLVE)
     seat, rt = post.seat, runtime(request)
     p, by = await payment_at(request, seat, name), f"staff:{post.seat.account_id}"
     try:

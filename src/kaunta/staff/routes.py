@@ -7,6 +7,7 @@ from kaunta.staff import (
     alerts,
     attention,
     audit,
+    blocks,
     board,
     day,
     diagnosis,
@@ -30,6 +31,7 @@ from kaunta.staff import (
     settings_mpesa_tests,
     settings_mpesa_till,
     settings_tables,
+    settings_webhooks,
     shift,
     sign_in,
     statements,
@@ -43,9 +45,9 @@ for door in (sign_in, account, people, attention, board, tab, table_cards, histo
     router.include_router(door.router)
 for door in (statements, day):
     router.include_router(door.router)
-for door in (saved_views, resolve_wizard, alerts, help, audit, shift, health):
+for door in (saved_views, resolve_wizard, alerts, blocks, help, audit, shift, health):
     router.include_router(door.router)
-for door in (settings, settings_menu, settings_tables, settings_bar, diagnosis):
+for door in (settings, settings_menu, settings_tables, settings_bar, settings_webhooks, diagnosis):
     router.include_router(door.router)
 for door in (
     settings_mpesa,

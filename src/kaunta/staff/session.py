@@ -15,6 +15,8 @@ from kaunta.core.errors import Forbidden, SignInNeeded
 from kaunta.core.web import runtime
 
 COOKIE = "kaunta_staff"
+#: By what a browser is known to whoever signed in with it; it opens nothing.
+DEVICE_COOKIE = "kaunta_known"
 
 
 class NoBar(Forbidden):

@@ -32,6 +32,7 @@ SECTIONS = (
         May.CREDENTIALS,
         "What is wrong with this installation, the cause first, and what mends it.",
     ),
+    Section("Webhooks", "/staff/settings/webhooks", May.CREDENTIALS, "Programs that are told of payments."),
     Section("People", "/staff/people", May.PEOPLE, "Who works here, and in which role."),
 )
 

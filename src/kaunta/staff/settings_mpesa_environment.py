@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from kaunta.access.roles import May
 from kaunta.access.sessions import require_proof
+from kaunta.backups.before import back_up_before, is_set_up
 from kaunta.bars import queries as bar_queries
 from kaunta.bars.mpesa_settings import ConfirmationRequired, Settings, Wanted, read_settings, save_settings
 from kaunta.bars.readiness.checklist import checklist
@@ -50,6 +51,7 @@ async def environment_page(
         to=to,
         target=target,
         in_flight=in_flight,
+        backed_up=is_set_up(rt),
         gates=found.go_live if live else (),
         open=target is not None and not shut and not in_flight,
         checklist=await checklist(rt, seat.bar_id, await known_to_the_house(rt)) if live else None,
@@ -80,6 +82,7 @@ async def change_environment(request: Request, post: Posted) -> Response:
         return RedirectResponse(PATH, 303)
     try:
         wanted = wanted_of(post, found)
+        await back_up_before(rt, by=f"staff:{seat.account_id}")
         await save_settings(rt, pushes.daraja, seat.bar_id, wanted, by=f"staff:{seat.account_id}")
     except KauntaError as error:
         return await environment_page(request, seat, error=error, post=post)

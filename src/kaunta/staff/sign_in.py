@@ -8,7 +8,7 @@ from kaunta.core.errors import NotFound, SignInNeeded
 from kaunta.core.web import problem, runtime, source_of
 from kaunta.staff.account import with_cookie
 from kaunta.staff.pages import CounterRoute, counter_page
-from kaunta.staff.session import COOKIE, AnySession, Posted, form_of
+from kaunta.staff.session import COOKIE, DEVICE_COOKIE, AnySession, Posted, form_of
 from kaunta.staff.words import uuid_of
 
 router = APIRouter(route_class=CounterRoute, include_in_schema=False)
@@ -31,7 +31,7 @@ async def do_sign_in(request: Request) -> Response:
     as_json = request.headers.get("content-type", "").startswith("application/json")
     user, password = await name_and_password(request, as_json=as_json)
     try:
-        signed_in = await sign_in(rt, user, password, source_of(request))
+        signed_in = await sign_in(rt, user, password, source_of(request), request.cookies.get(DEVICE_COOKIE))
     except TooManySignIns as error:
         if as_json:
             return problem(error)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from kaunta.access.blocks import KIND as SUSPICIOUS
 from kaunta.alerts.runbooks import title_of
 from kaunta.core.queries import OpenProblem
 from kaunta.payments.meaning import meaning
@@ -86,6 +87,8 @@ def page_of(problem: OpenProblem, bar_id: UUID) -> str | None:
     subject, receipt = uuid_of(problem.subject), problem.detail.get("receipt")
     if problem.kind in ABOUT_RECEIPTS and isinstance(receipt, str):
         return f"/staff/receipts/{receipt}"
+    if problem.kind == SUSPICIOUS:
+        return "/staff/blocks"
     if subject is None or subject == bar_id:
         return None
     return f"/staff/{'refunds' if problem.kind in ABOUT_REFUNDS else 'payments'}/{subject}"

@@ -1,10 +1,14 @@
 """From the sandbox to money and back: typed, with a reason, behind gates, and never half."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from kaunta.core.entropy import Entropy
 from kaunta.core.runtime import Runtime
+from kaunta.core.vault import generate_entry
 from tests.staff.mpesa_settings.conftest import BASE, Desk, alert
 from tests.support.door import Served
 from tests.support.switch import Plot, State
@@ -67,3 +71,36 @@ async def test_without_keys_to_go_to_there_is_nothing_to_press(owner: Desk, plot
     assert "No production keys are stored." in (await owner.see("environment")).text
     assert alert(await owner.send("environment", **LIVE)) == "No production credentials are stored."
     assert (await plot.state()).environment == "sandbox"
+
+
+async def test_a_backup_is_made_first_where_backups_are_set_up(
+    owner: Desk, application: Served, plot: Plot, tmp_path: Path
+) -> None:
+    assert "no backup is needed, and none is set up here" in (await owner.see("environment")).text
+    rt, folder = application.rt, tmp_path / "backups"
+    key = SecretStr(generate_entry(Entropy(), "r1"))
+    told = {"backup_folder": str(folder), "recovery_key": key}
+    application.app.state.runtime = replace(rt, settings=rt.settings.model_copy(update=told))
+    assert "A backup of them is made first" in (await owner.see("environment")).text
+    assert (await owner.send("environment", **LIVE | {"confirm": "1"})).status == 409
+    assert not folder.exists(), "what is refused for what was typed costs no backup"
+    assert (await owner.send("environment", **LIVE)).path == BASE
+    [kept] = await rt.db.fetch("select reason, kind, ok, created_by from backups")
+    assert (kept["reason"], kept["kind"], kept["ok"]) == ("safety", "credentials", True)
+    assert kept["created_by"].startswith("staff:")
+    rows = await rt.db.fetch("select action from audit_events where action in ('backup.created', 'mpesa.environment')")
+    assert [row["action"] for row in rows] == ["backup.created", "mpesa.environment"]
+    assert (await plot.state()).environment == "production"
+
+
+async def test_a_backup_that_cannot_be_made_is_on_record_and_in_nobodys_way(
+    owner: Desk, application: Served, plot: Plot, tmp_path: Path
+) -> None:
+    rt, file = application.rt, tmp_path / "no-folder"
+    file.write_text("in the way")
+    told = {"backup_folder": str(file), "recovery_key": SecretStr(generate_entry(Entropy(), "r1"))}
+    application.app.state.runtime = replace(rt, settings=rt.settings.model_copy(update=told))
+    assert (await owner.send("environment", **LIVE)).path == BASE
+    assert (await plot.state()).environment == "production"
+    outcome = "select outcome from audit_events where action = 'backup.created'"
+    assert [row["outcome"] for row in await rt.db.fetch(outcome)] == ["failed"]

@@ -116,7 +116,7 @@ async def newest_message(db: Connection, event: str, kind: str | None) -> dateti
     """When the newest message of an event and kind was made."""
     at: datetime | None = await db.fetchval(
         """
-        select created_at from alert_messages where event = $1 and kind is not distinct from $2
+        select created_at from alert_messages where event = $1 and (kind = $2 or (kind is null and $2::text is null))
         order by created_at desc limit 1
         """,
         event, kind,
@@ -256,17 +256,17 @@ async def everywhere(db: Connection, limit: int) -> list[Listed]:
     """Every open problem, of every bar and of none, the gravest and oldest first."""
     rows = await db.fetch(
         """
+        with open as materialized (select * from problems where closed_at is null)
         select p.id, p.kind, p.severity, b.slug as bar_slug, p.opened_at, p.acknowledged_at, p.acknowledged_by,
                coalesce(a.told_level, 0) as told_level,
                count(m.sent_at) as messages_sent,
                count(m.id) filter (where num_nonnulls(m.sent_at, m.dropped_at, m.given_up_at) = 0) as messages_waiting,
                count(m.given_up_at) as messages_given_up
-        from problems p
+        from open p
         left join bars b on b.id = p.bar_id
         left join alerts a on a.kind = p.kind and a.subject = p.subject and a.ended_at is null
         left join alert_messages m on m.alert_ids @> array[a.id]
-        where p.closed_at is null
-        group by p.id, b.slug, a.told_level
+        group by p.id, p.kind, p.severity, p.opened_at, p.acknowledged_at, p.acknowledged_by, b.slug, a.told_level
         order by array_position(array['critical', 'error', 'warning', 'info'], p.severity), p.opened_at, p.id limit $1
         """,
         limit,

@@ -30,6 +30,14 @@ async def oldest_waiting_callback(db: Connection) -> datetime | None:
     return since
 
 
+async def key_in_use_since(db: Connection, key_id: str, key_check: str) -> datetime | None:
+    """When a process first held a key; None where none has said so."""
+    since: datetime | None = await db.fetchval(
+        "select first_seen_at from keyring_ages where key_id = $1 and key_check = $2", key_id, key_check
+    )
+    return since
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What one actor did with a bar's secrets in a stretch of time. `at_night`: by a person, in the hours in which
@@ -94,8 +102,8 @@ async def close_what_is_gone(db: Connection, password_ends: datetime, events_bef
                 select from mpesa_initiators i where i.credential_id::text = p.subject and i.expires_at < $1)
             when 'pull_refused' then not exists (
                 select from pull_subscriptions s where s.credential_id::text = p.subject and s.error is not null)
-            when 'refund_not_sent' then not exists (
-                select from mpesa_refunds r where r.id::text = p.subject and r.state = 'requested')
+            when 'refund_not_sent' then coalesce((
+                select r.state <> 'requested' from mpesa_refunds r where r.id = p.subject::uuid), true)
             when 'callback_orphan' then opened_at < $2
             when 'c2b_unauthenticated' then opened_at < $2
             when 'result_unauthenticated' then opened_at < $2
