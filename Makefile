@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# The bench's peers have an environment of their own.
+PEERS := .venv-bench
 RUN := $(VENV)/bin/python
 # How many processes test at once; how the lock files are compiled.
 WORKERS ?= auto
@@ -12,13 +14,16 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11
 # How long `make soak` goes on, and from which seed; without one each soak is another.
 MINUTES ?= 30
 SEED ?=
+# How often every way of a row of the bench is measured; only one row of it.
+ROUNDS ?= 5
+ROW ?=
 
 export PIP_NO_INPUT := 1
 # Compiled files are kept, whatever this shell says: the tests start hundreds of programs.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove soak traceability screens lock browser
+.PHONY: help setup demo test check prove soak bench traceability screens lock browser pooler
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 21
@@ -28,15 +33,18 @@ setup: $(VENV)/.run ## the virtual environment with what running needs, and .ven
 demo: $(VENV)/.run ## a bar to try out: database, simulated M-Pesa and phone, pages; until Ctrl-C
 	@$(VENV)/bin/kaunta demo
 
-test: $(VENV)/.test browser ## the whole suite, then what uses a database on every other PostgreSQL installed here
+test: $(VENV)/.test browser pooler ## the whole suite, then what uses a database on every other PostgreSQL installed here
 	@only=""; \
 	if ! $(RUN) -m tests.chromium; then only="not browser"; \
 	    echo "NOTE: Chromium is missing and could not be installed: the browser tests are left out." >&2; fi; \
+	if ! $(RUN) -m tests.pgbouncer; then only="$${only:+$$only and }not pgbouncer"; \
+	    echo "NOTE: PgBouncer is missing and could not be installed: the tests behind it are left out." >&2; fi; \
 	$(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "$$only"
-	@$(RUN) -m kaunta.core.postgres_binaries | while read -r programs; do \
+	@only="database and not browser"; $(RUN) -m tests.pgbouncer || only="$$only and not pgbouncer"; \
+	$(RUN) -m kaunta.core.postgres_binaries | while read -r programs; do \
 	    echo "Once more, on the PostgreSQL of $$programs:"; \
 	    KAUNTA_TEST_POSTGRES="$$programs" $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal \
-	        -m "database and not browser" </dev/null || exit 1; done
+	        -m "$$only" </dev/null || exit 1; done
 
 check: $(VENV)/.test ## style, types, import rules, templates, translations, nothing in the tree that must not be
 	$(VENV)/bin/ruff check .
@@ -53,6 +61,9 @@ prove: $(VENV)/.test browser ## the full proofs, up to 45 minutes; writes docs/r
 soak: $(VENV)/.test ## evenings of everything that can go wrong, for MINUTES, from SEED; stops at the first lost shilling
 	$(RUN) -m tests.properties.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
+bench: $(VENV)/.run $(PEERS)/.peers ## what everything costs, beside the usual way and PostgreSQL alone; ROUNDS, ROW; ten minutes
+	$(RUN) -m bench --rounds $(ROUNDS) $(if $(ROW),--row $(ROW))
+
 traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' markers
 	$(RUN) -m tests.traceability
 
@@ -62,6 +73,7 @@ screens: $(VENV)/.test browser ## draws the pictures of docs/screens again
 lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
 	$(COMPILE) requirements/run.in --output-file requirements/run.txt
 	$(COMPILE) requirements/test.in --constraint requirements/run.txt --output-file requirements/test.txt
+	$(COMPILE) requirements/bench.in --constraint requirements/run.txt --output-file requirements/bench.txt
 	$(COMPILE) requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
 
 # The rest is what the above stand on. A stamp tells that its lock file is installed; a newer lock file is installed
@@ -86,5 +98,14 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(PIP) --requirement requirements/test.txt
 	@touch $@
 
+$(PEERS)/.peers: requirements/bench.txt
+	@echo "Installing the bench's peers …" >&2
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: --requirement requirements/bench.txt
+	@touch $@
+
 browser: $(VENV)/.test
 	@$(RUN) -m tests.chromium --install
+
+pooler: $(VENV)/.test
+	@$(RUN) -m tests.pgbouncer --install

@@ -46,7 +46,7 @@ from kaunta.payments.inbox import event_of, facts_of, known_ids_agree, receive
 from kaunta.payments.queries import inbox, transactions
 from kaunta.settings import load
 
-FILL = Path(__file__).with_name("rls_fill.sql")
+FILL = Path(__file__).with_name("fill.sql")
 POLICIES = Path(__file__).with_name("rls_policies.sql")
 WAYS = ("none", "context", "policies")
 #: Payments that wait for their callbacks when a round begins: more than any round takes.
@@ -198,6 +198,7 @@ async def foreign_receipt(rt: Runtime, way: str, numbers: Iterator[int]) -> str:
 async def measure(url: str, clients: int, rounds: int, seconds: float) -> tuple[list[Round], dict[str, str]]:
     await upgrade(url)
     owner: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
+    await owner.execute("set bench.bars = '200'; set bench.tabs = '100000'")
     await owner.execute(FILL.read_text(encoding="utf-8"))
     await owner.execute("vacuum analyze")
     await owner.execute(POLICIES.read_text(encoding="utf-8"))

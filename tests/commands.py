@@ -10,7 +10,8 @@ from kaunta.cli.main import app
 #: Serve until they are stopped; what they write is looked at where they are started.
 SERVING = frozenset({"demo", "serve", "simulator serve"})
 
-#: Arguments by command. `{bar}`, `{reference}`, `{receipt}`, `{tab}` and `{problem}` are of a bar with a paid payment;
+#: Arguments by command. `{bar}`, `{reference}`, `{receipt}`, `{tab}`, `{problem}` and `{webhook}` are of a bar with a
+#: paid payment;
 #: `{folder}` is empty and writable, `{statement}`, `{script}` and `{env}` are files in it.
 CALLS: dict[str, tuple[str, ...]] = {
     "alerts ack": ("{problem}",),
@@ -40,6 +41,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "db adopt": ("--dry-run",),
     "db check": (),
     "db mend": ("--dry-run",),
+    "db roles": ("--dry-run",),
     "db status": (),
     "db upgrade": ("--dry-run",),
     "deploy check": (),
@@ -63,6 +65,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "payment list": ("--bar", "{bar}"),
     "payment resolve": ("{reference}", "--reason", "a drill", "--evidence", "none", "--dry-run"),
     "payment show": ("{reference}",),
+    "privacy erase": ("--dry-run",),
+    "privacy export": ("--masked",),
     "receipts balance": ("--bar", "{bar}"),
     "receipts check": ("{receipt}", "--bar", "{bar}"),
     "receipts import": ("{statement}", "--bar", "{bar}", "--dry-run"),
@@ -87,6 +91,12 @@ CALLS: dict[str, tuple[str, ...]] = {
     "user reset-password": ("newcomer", "--dry-run"),
     "user role": ("newcomer", "--bar", "{bar}", "--role", "manager", "--dry-run"),
     "user totp-reset": ("newcomer", "--dry-run"),
+    "webhooks add": ("{bar}", "http://127.0.0.1:9/pos", "--dry-run"),
+    "webhooks list": (),
+    "webhooks messages": ("{webhook}",),
+    "webhooks redeliver": ("{webhook}",),
+    "webhooks remove": ("{webhook}", "--dry-run"),
+    "webhooks test": ("{webhook}",),
     "worker": ("--one-shot",),
 }
 

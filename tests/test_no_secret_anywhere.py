@@ -25,6 +25,7 @@ from kaunta.credentials import store
 from kaunta.credentials.store import NewCredential
 from kaunta.payments.initiators import set_initiator
 from kaunta.settings import Settings
+from kaunta.webhooks import endpoints
 from tests.cli.conftest import Kaunta
 from tests.commands import CALLS, SERVING, commands, knows_json
 from tests.crash.forks import environment
@@ -74,6 +75,7 @@ class Secrets:
 
     environment: dict[str, str]
     stored: list[str]
+    webhook: str
 
     def all(self) -> list[str]:
         said = self.environment
@@ -92,6 +94,9 @@ async def secrets(settings: Settings, rt: Runtime, bar: SeededBar) -> Secrets:
         new = NewCredential("sandbox", "174379", None, *(Secret(secret) for secret in stored[:3]))
         await store.store(db, rt, bar.id, new, by="test")
     await set_initiator(rt, bar.id, "sandbox", "barapi", Secret(stored[3]), by="test")
+    token = entropy.speakable(40)
+    webhook = await endpoints.add(rt, bar.id, f"http://127.0.0.1:9/hook?token={token}", by="test")
+    stored += [token, webhook.secret.reveal().removeprefix("whsec_").rstrip("=")]
     told = environment(settings) | {
         "KAUNTA_RECOVERY_KEY": generate_entry(entropy, "r1"),
         "KAUNTA_SEAL_KEY": generate_entry(entropy, "s1").partition(":")[2],
@@ -100,7 +105,7 @@ async def secrets(settings: Settings, rt: Runtime, bar: SeededBar) -> Secrets:
         "KAUNTA_ALERT_SMS_URL": "http://127.0.0.1:9/sms",
         "KAUNTA_ALERT_SMS_TOKEN": entropy.speakable(40),
     }
-    return Secrets(told, stored)
+    return Secrets(told, stored, str(webhook.id))
 
 
 @pytest_asyncio.fixture
@@ -119,7 +124,7 @@ def names(ids: dict[str, str], bar: SeededBar, tmp_path: Path, secrets: Secrets)
     script.write_text("steps: []\n")
     env.write_text("".join(f"{name}={value}\n" for name, value in secrets.environment.items()))
     files = {"folder": str(tmp_path), "statement": str(statement), "script": str(script), "env": str(env)}
-    return ids | files | {"bar": bar.slug, "tab": "1"}
+    return ids | files | {"bar": bar.slug, "tab": "1", "webhook": secrets.webhook}
 
 
 def test_every_command_is_called_here() -> None:

@@ -89,8 +89,8 @@ def test_the_old_products_keys_keep_their_names() -> None:
         sorted(
             name
             for name in Settings.model_fields
-            if name not in {"keys", "recovery_key", "seal_key", *NAMED_AS_BEFORE}
-            and not name.endswith(("_folder", "_certificate", "_token", "_secret"))
+            if name not in {"keys", "recovery_key", "seal_key", "backup_s3_key_id", *NAMED_AS_BEFORE}
+            and not name.endswith(("_folder", "_certificate", "_token", "_secret", "_region"))
         )
     ),
     st.text("abcdefghijkmnpqrstuvwxyz!@%[]{}", min_size=12, max_size=40),

@@ -10,16 +10,19 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from kaunta.core.patience import PatientProtocol
 from kaunta.payments.initiate import DRAIN_SECONDS
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which tells the open streams to end before it waits for the connections."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, protocol: type[PatientProtocol] = PatientProtocol) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=protocol,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -27,7 +30,6 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=int(DRAIN_SECONDS),
-                h11_max_incomplete_event_size=32 * 1024,
             )
         )
         self.kaunta = app
@@ -59,9 +61,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def served(app: FastAPI, listening: socket.socket) -> AsyncIterator[Server]:
+async def served(
+    app: FastAPI, listening: socket.socket, protocol: type[PatientProtocol] = PatientProtocol
+) -> AsyncIterator[Server]:
     """The application answering on a socket for the length of the block, without touching signals."""
-    server = Server(app)
+    server = Server(app, protocol)
     # Without `serve()`, which takes the process's signals: whoever runs several servers waits for those itself.
     task = asyncio.create_task(server._serve(sockets=[listening]))
     # uvicorn offers no event for it.

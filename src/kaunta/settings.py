@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from kaunta.alert_settings import AlertSettings
+from kaunta.backup_settings import BackupSettings
 
 
 class Mode(StrEnum):
@@ -24,6 +25,14 @@ class Mode(StrEnum):
 
 class CallbackSources(StrEnum):
     """What becomes of a callback from outside Safaricom's networks."""
+
+    ENFORCE = "enforce"
+    LOG = "log"
+    OFF = "off"
+
+
+class AddressLimits(StrEnum):
+    """What becomes of an address that asked for too many prompts in vain. A bar full of guests is one address."""
 
     ENFORCE = "enforce"
     LOG = "log"
@@ -43,7 +52,7 @@ ORIGIN = "write an origin like https://pay.example.co.ke, without a path"
 PHONE = re.compile(r"(\+?254|0)?[17][0-9]{8}")
 
 
-class Settings(AlertSettings):
+class Settings(BackupSettings, AlertSettings):
     """The environment, read and checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -69,16 +78,6 @@ class Settings(AlertSettings):
         description="The backups' key, written like one of KAUNTA_KEYS; older ones may follow it to read old backups. "
         "Keep it away from the machine as well: with it and a backup everything can be had again.",
     )
-    backup_folder: str | None = Field(
-        None, description="Where the worker keeps backups; none are made by themselves without it."
-    )
-    backup_hour: int = Field(4, ge=0, le=23, description="The hour (Nairobi) from which the day's backup is made.")
-    backup_whole: bool = Field(
-        False, description="The worker backs up the whole database by pg_dump, not only the credentials."
-    )
-    backup_keep_daily: int = Field(7, ge=1, le=1_000, description="Of how many days the last backup is kept.")
-    backup_keep_weekly: int = Field(4, ge=0, le=1_000, description="Of how many weeks the last backup is kept.")
-    backup_keep_monthly: int = Field(12, ge=0, le=1_000, description="Of how many months the last backup is kept.")
     postgres_folder: str | None = Field(
         None, description="Folder with pg_dump and pg_restore, where they are not found by themselves."
     )
@@ -111,9 +110,26 @@ class Settings(AlertSettings):
     )
     max_amount: int = Field(250_000, ge=1, le=500_000, description="Shillings a production payment may be at most.")
     max_amount_sandbox: int = Field(1_000, ge=1, le=250_000, description="Shillings a sandbox payment may be at most.")
+    prompts_per_minute: int = Field(3, ge=1, le=3, description="Prompts one phone gets within a minute, at all bars.")
+    prompts_per_hour: int = Field(10, ge=1, le=10, description="Prompts one phone gets within an hour, at all bars.")
+    prompts_per_day: int = Field(50, ge=1, le=50, description="Prompts one phone gets within a day, at all bars.")
+    prompts_in_vain: int = Field(
+        3, ge=1, le=3, description="Prompts of one payer at one tab that may come to nothing within ten minutes."
+    )
+    address_limits: AddressLimits = Field(
+        AddressLimits.LOG,
+        description="Addresses that ask for prompts in vain: enforce, log or off. A bar's Wi-Fi is one address.",
+    )
+    address_tries_per_hour: int = Field(
+        300,
+        ge=20,
+        le=10_000,
+        description="Refused and failed tries an address has within an hour; one that paid today has 300 at least.",
+    )
     queries_per_minute: float = Field(
         5, gt=0, le=10_000, description="STK queries a credential may ask a minute; Daraja's sandbox allows five."
     )
+    api_per_minute: int = Field(600, ge=1, le=100_000, description="Requests one API key may make within a minute.")
     clock_factor: float = Field(
         1, ge=1, le=1_000, description="Development only: makes every interval of policy pass this many times faster."
     )
@@ -141,6 +157,11 @@ class Settings(AlertSettings):
     )
     mpesa_encryption_key: SecretStr | None = Field(
         None, description="Its earlier key, only to read what it wrote before it had the other."
+    )
+    traces_url: str | None = Field(
+        None,
+        description="Where traces of payments go, by OTLP over HTTP; none are made without it. Needs `kaunta[otel]`.",
+        examples=["http://127.0.0.1:4318/v1/traces"],
     )
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
 
@@ -170,6 +191,13 @@ class Settings(AlertSettings):
     def database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("write it as postgresql://user:password@host/database")
+        return value
+
+    @field_validator("traces_url")
+    @classmethod
+    def collector(cls, value: str | None) -> str | None:
+        if value is not None and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value) is None:
+            raise ValueError("write an address like http://127.0.0.1:4318/v1/traces")
         return value
 
     @field_validator("public_url", "daraja_sandbox_url", "daraja_production_url")
@@ -208,6 +236,16 @@ class Settings(AlertSettings):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    @property
+    def direct_url(self) -> SecretStr | None:
+        """The database without a pooler between."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between requests and the database: it is told by the direct way being another."""
+        return self.direct_url != self.database_url
 
     def daraja_url(self, environment: str) -> str:
         """The base URL of an environment; there is no third."""
@@ -252,7 +290,7 @@ REMEDIES = {
     "keys": "KAUNTA_KEYS is not set: `kaunta keys generate` prints a keyring to put there.",
     "recovery_key": "KAUNTA_RECOVERY_KEY is not set: backups are encrypted with it. `kaunta keys generate --name r1` "
     "prints one.",
-    "backup_folder": "KAUNTA_BACKUP_FOLDER is not set: name the folder that backups are kept in.",
+    "backup_folder": "KAUNTA_BACKUP_FOLDER is not set: name the folder, or the bucket, that backups are kept in.",
     "seal_key": "KAUNTA_SEAL_KEY is not set: `kaunta keys generate --name s1` prints a key to put there.",
     "public_url": "KAUNTA_PUBLIC_URL is not set: write the origin guests reach, like https://pay.example.co.ke.",
 }

@@ -9,34 +9,42 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import asyncpg
 import structlog
 
+from kaunta.access import blocks
 from kaunta.access import queries as access_queries
-from kaunta.alerts import access_watch, delivering, house, planning
+from kaunta.alerts import access_watch, delivering, house, payment_watch, planning
 from kaunta.alerts.database_away import DatabaseWatch
 from kaunta.api import callback
 from kaunta.audit.sealing import seal
-from kaunta.audit.watching import forget_old_lines, watch
+from kaunta.audit.watching import DAYS_A_YEAR, forget_old_lines, watch
 from kaunta.backups.schedule import keep_backups
 from kaunta.bars.credentials_in_use import check_credentials_in_use
 from kaunta.bars.mpesa_switch import reconcile_switches
 from kaunta.core import queries
+from kaunta.core.audit import audit
 from kaunta.core.db import transaction
 from kaunta.core.metrics import TURNS
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
+from kaunta.deploy.certificate_watch import watch_certificate
 from kaunta.diagnostics import scheduled
 from kaunta.diagnostics.diagnosis import answered_by
 from kaunta.keys import holders
 from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, silence, trial
+from kaunta.payments.day_totals import keep_days
 from kaunta.payments.initiate import KEY_SECONDS
 from kaunta.payments.looking_again import look_again
 from kaunta.payments.queries import limits
+from kaunta.privacy.erasing import erase_again
 from kaunta.statements.importing import forget_old
 from kaunta.statements.placing import place_due
+from kaunta.webhooks import delivering as webhooks
+from kaunta.webhooks.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +73,11 @@ class Worker:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     database: DatabaseWatch = field(init=False)
+    couriers: webhooks.Couriers = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = DatabaseWatch(self.rt)
+        self.couriers = webhooks.Couriers(self.rt)
 
     def spool_loop(self) -> Loop:
         """The spool is on one host's disk: whoever takes callbacks there brings it in."""
@@ -102,15 +112,21 @@ class Worker:
             Loop("pulls", lambda: pull.work(rt, self.daraja), rest=30),
             Loop("watch", lambda: initiators.watch(rt), rest=3_600),
             Loop("statements", lambda: place_due(rt), rest=5),
+            Loop("webhooks", lambda: tell(rt), rest=2),
+            Loop("couriers", self.couriers.turn, rest=2),
             Loop("seals", lambda: seal(rt), rest=5),
             Loop("chain", lambda: watch(rt), rest=60),
             Loop("heartbeat", self.beat, rest=20),
             self.keys_loop(),
             Loop("backups", lambda: keep_backups(rt, self.name), rest=300),
             Loop("upkeep", self.keep_up, rest=3_600),
+            Loop("days", lambda: keep_days(rt), rest=60),
             Loop("invariants", self.check_invariants, rest=300),
             Loop("database", self.database.look, rest=15),
+            Loop("suspicion", lambda: blocks.judge(rt), rest=60),
+            Loop("troubles", lambda: payment_watch.watch_payments(rt), rest=60),
             Loop("access", lambda: access_watch.watch_access(rt), rest=300),
+            Loop("certificate", lambda: watch_certificate(rt), rest=21_600, delay=600),
             Loop("diagnosis", self.look_around, rest=3_600, delay=300),
             *self.watch_loops(),
         ]
@@ -133,6 +149,7 @@ class Worker:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.couriers.stop()
         if self.tasks:
             await holders.leave(self.rt, self.name)
 
@@ -176,17 +193,34 @@ class Worker:
             await limits.forget_keys(db, clock.before(KEY_SECONDS))
             await access_queries.forget_sessions(db, clock.now())
             await access_queries.forget_sign_ins(db, clock.before(SIGN_INS_KEPT_SECONDS))
+        await blocks.forget_old(self.rt)
         await forget_old(self.rt)
         await planning.forget_old(self.rt)
         await approval.expire(self.rt)
         await forget_old_lines(self.rt)
+        await erase_again(self.rt)
+        await webhooks.forget_old(self.rt)
+        await self.keep_partitions()
+        return 0
+
+    async def keep_partitions(self) -> None:
+        """Months ahead are made, and those whose lines have all been kept long enough are dropped."""
+        kept = timedelta(days=self.rt.settings.audit_record_years * DAYS_A_YEAR)
         try:
             async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)
+            dropped: str | None = ""
+            while dropped is not None:
+                async with transaction(self.rt.db) as db:
+                    dropped = await queries.drop_month(db, self.rt.clock.now() - kept)
+                    if dropped is not None:
+                        await audit(db, self.rt.clock, "kaunta", "partition.dropped", "partition", dropped)
         except asyncpg.InsufficientPrivilegeError:
             # A login by least privilege may not; `readyz` turns red two months before it matters.
             log.warning("worker.no_right_to_partitions", name="upkeep")
-        return 0
+        except asyncpg.LockNotAvailableError:
+            # Somebody reads the whole table, a backup for one. Nobody waits behind us for that; the next hour will do.
+            log.info("worker.partitions_wait", name="upkeep")
 
     async def check_invariants(self) -> int:
         """What must always be true; a broken sentence is put before a person at once."""

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page
 from pydantic import SecretStr
 
+from kaunta.access.blocks import Target, block
 from kaunta.audit.watching import watch
 from kaunta.core.db import transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
@@ -35,6 +36,15 @@ async def evening(counter: Counter, bar: SeededBar) -> str:
         await open_problem(db, rt.clock, "mpesa_suspended", bar.id, bar_id=bar.id, reason="three failures")
         await close_problem(db, rt.clock, "mpesa_suspended", bar.id, by="kaunta", reason="it works again")
     unknown = await counter.payment("callback_lost", 0)
+    phone_hash = await rt.db.fetchval("select phone_hash from mpesa_transactions limit 1")
+    await block(rt, bar.id, Target(phone_hash=phone_hash), 125, "9 prompts within an hour; 7 declined", by="kaunta")
+    await rt.db.execute(
+        """
+        insert into payment_tries (bar_id, at, source, phone_hash, refused)
+        select $1, $2, '203.0.113.66', decode(md5(n::text), 'hex'), 'too_many_prompts' from generate_series(1, 34) n
+        """,
+        bar.id, rt.clock.before(60),
+    )  # fmt: skip
     key = SecretStr(generate_entry(rt.entropy, "s1"))
     told = {"seal_key": key, "seal_folder": f"{rt.settings.data_folder}/seals"}
     sealed = replace(rt, settings=rt.settings.model_copy(update=told))
@@ -68,7 +78,7 @@ async def test_what_people_look_back_on(
     unknown = await evening(at_counter(""), bar)
     page = await opened("/staff/login", width=width, scheme=scheme)
     await sign_in(page, bar, owner=True)
-    for name in ("shift", "alerts", "health", "audit", f"payments/{unknown}"):
+    for name in ("shift", "alerts", "blocks", "health", "audit", f"payments/{unknown}"):
         await page.goto(f"/staff/{name}")
         await show(page, f"staff-{name.partition('/')[0]}")
     await page.goto(f"/staff/payments/{unknown}/resolve")

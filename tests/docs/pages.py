@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kaunta.diagnostics.variables import template
+from tests.docs.callers_page import callers_page
 from tests.docs.codes_page import result_codes_page
 from tests.docs.diagnosis_page import diagnosis_page
 from tests.docs.metrics_page import metrics_page
+from tests.docs.openapi_page import openapi_page
 from tests.docs.runbooks_page import runbooks_page
 from tests.docs.settings_page import settings_page
 from tests.docs.simulator_pages import options_page, replies_page, scenarios_page, scripts_page
@@ -22,6 +24,7 @@ GENERATED = "<!-- Made by `python -m tests.docs.pages`. Do not edit. -->\n\n"
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": lambda: GENERATED + settings_page(),
     "docs/reference/result-codes.md": lambda: GENERATED + result_codes_page(),
+    "docs/reference/callers.md": lambda: GENERATED + callers_page(),
     "docs/reference/metrics.md": lambda: GENERATED + metrics_page(),
     "docs/runbooks/README.md": lambda: GENERATED + runbooks_page(),
     "docs/reference/states.md": lambda: GENERATED + states_page(),
@@ -30,6 +33,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/simulator/scripts.md": lambda: GENERATED + scripts_page(),
     "docs/reference/simulator/options.md": lambda: GENERATED + options_page(),
     "docs/reference/diagnosis.md": lambda: GENERATED + diagnosis_page(),
+    "docs/reference/openapi.json": openapi_page,
     ".env.example": template,
 }
 

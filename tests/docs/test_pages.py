@@ -23,7 +23,7 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
 
 
 def test_the_example_environment_is_one_that_loads_once_it_is_filled_in() -> None:
-    lines = [line.removeprefix("#") for line in template().splitlines() if re.match(r"#?[A-Z_]+=", line)]
+    lines = [line.removeprefix("#") for line in template().splitlines() if re.match(r"#?[A-Z0-9_]+=", line)]
     environ = dict(line.split("=", 1) for line in lines)
     assert set(environ) == {variable(name) for name in Settings.model_fields}
     filled = environ | {

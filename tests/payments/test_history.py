@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from kaunta.core.errors import BadRequest
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.words import ResultClass
 from kaunta.payments.history import Filter, business_day, history, stream
+from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.states import Status
 from kaunta.payments.views import NEWEST, PaymentView, payments_of_tab
 from tests.payments.conftest import FRIENDS, Evening
@@ -133,3 +135,79 @@ def test_a_filter_that_nothing_can_fit_is_told() -> None:
         Filter(first_day=date(2026, 11, 21), last_day=date(2026, 11, 20))
     with pytest.raises(BadRequest):
         Filter(least=100, most=99)
+
+
+async def test_a_phones_last_four_digits_find_its_payments_of_the_wished_days(past: Past, other_bar: SeededBar) -> None:
+    async def found(text: str, **more: Any) -> list[UUID]:
+        return [p.id for p in (await history(past.rt, past.bar_id, Filter(text=text, **more))).payments]
+
+    for number, p in enumerate(past.payments):
+        assert await found(FRIENDS[number][-4:]) == [p.id]
+        day = business_day(p.created_at)
+        assert await found(FRIENDS[number][-4:], first_day=day, last_day=day) == [p.id]
+        assert await found(FRIENDS[number][-4:], last_day=day - timedelta(days=1)) == []
+    # Three or five digits are none, and neither are those of another script or at the number's beginning.
+    for text in (FRIENDS[0][-3:], FRIENDS[0][-5:], FRIENDS[0][:4], "٠٤٠١", "0x1F", "-123"):
+        assert await found(text) == [], text
+    theirs = Filter(text=FRIENDS[0][-4:])
+    assert (await history(past.rt, other_bar.id, theirs)).payments == []
+
+
+async def test_tries_are_found_that_were_not_the_only_one_and_each_payment_once(evening: Evening) -> None:
+    async def found(tries: str) -> list[UUID]:
+        return [p.id for p in (await history(evening.rt, evening.bar.id, Filter(tries=tries))).payments]
+
+    alone = await evening.pay(20, phone=FRIENDS[0], scenario="cancelled")
+    await evening.settle()
+    first = await evening.pay(30, phone=FRIENDS[1], scenario="cancelled")
+    await evening.settle()
+    assert await found("several") == []
+    await evening.wait(5)
+    again = await evening.pay(30, phone=FRIENDS[1], scenario="paid", retry_of=first)
+    await evening.settle()
+    assert await found("several") == [again, first]
+    assert set(await found("last")) == {again, alone}
+    # Money is never left out, whatever was tried after it.
+    later = await evening.pay(30, phone=FRIENDS[1], scenario="cancelled", retry_of=again)
+    await evening.settle()
+    assert set(await found("last")) == {later, again, alone}
+
+
+async def test_who_started_or_decided_a_payment_and_what_made_it_paid(evening: Evening) -> None:
+    async def found(wish: Filter) -> list[UUID]:
+        return [p.id for p in (await history(evening.rt, evening.bar.id, wish)).payments]
+
+    waiter, cashier = evening.bar.waiter.account_id, evening.bar.owner.account_id
+    called_back = await evening.pay(20, phone=FRIENDS[0], started_by=f"staff:{waiter}")
+    asked = await evening.pay(30, phone=FRIENDS[1], scenario="callback_lost")
+    await evening.settle()
+    await evening.live_on(150)
+    silent = await evening.pay(40, phone=FRIENDS[2], scenario="ack_and_callback_lost")
+    await evening.settle()
+    await evening.live_on(720, step=60)
+    decided = Resolution(True, "seen on the till", "the till's SMS", f"staff:{cashier}", "SKK0000001")
+    await resolve(evening.rt, silent, decided)
+    assert await found(Filter(confirmed_by="callback")) == [called_back]
+    assert await found(Filter(confirmed_by="query")) == [asked]
+    assert await found(Filter(confirmed_by="staff")) == [silent]
+    assert await found(Filter(confirmed_by="match")) == []
+    assert await found(Filter(staff=waiter)) == [called_back]
+    assert await found(Filter(staff=cashier)) == [silent]
+    assert await found(Filter(staff=UUID(int=1))) == []
+    # What Safaricom tells of on another way than the callback proves the word.
+    evening.tampered = True
+    await evening.rt.db.execute(
+        "insert into mpesa_receipts (id, bar_id, environment, business_shortcode, receipt, amount, transaction_id,"
+        " first_channel, created_at) values ($1, $2, 'sandbox', '174379', 'SKK0000001', 40, $3, 'statement', now())",
+        UUID(int=2), evening.bar.id, silent,
+    )  # fmt: skip
+    assert await found(Filter(confirmed_by="match")) == [silent]
+    assert await found(Filter(confirmed_by="staff")) == []
+
+
+async def test_success_is_told_of_what_has_ended(past: Past) -> None:
+    totals = (await history(past.rt, past.bar_id, Filter())).totals
+    ended = [p for p in past.payments if p.final]
+    paid = [p for p in ended if p.status is Status.COMPLETED]
+    assert (totals.ended, totals.success) == (len(ended), len(paid) / len(ended))
+    assert (await history(past.rt, past.bar_id, Filter(text="nobody"))).totals.success is None

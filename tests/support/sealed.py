@@ -10,6 +10,7 @@ from kaunta.core.vault import Keyring, generate_entry
 from kaunta.keys.recovery import written
 from kaunta.payments.c2b_addresses import address_to_give
 from kaunta.payments.initiators import set_initiator
+from kaunta.webhooks import endpoints
 from tests.support.bars import SeededBar
 
 INITIATOR_PASSWORD = "Safaricom123!"
@@ -34,9 +35,10 @@ def only(keyring: Keyring, name: str) -> Keyring:
 
 @pytest.fixture
 async def full_bar(rt: Runtime, bar: SeededBar) -> SeededBar:
-    """Credentials, an initiator, a C2B address, a second factor, data keys."""
+    """Credentials, an initiator, a C2B address, a webhook, a second factor, data keys."""
     await set_initiator(rt, bar.id, "sandbox", "kaunta", Secret(INITIATOR_PASSWORD), by="test")
     await address_to_give(rt, bar.id, "sandbox", "174379")
+    await endpoints.add(rt, bar.id, "http://127.0.0.1:9/pos", by="test")
     await second_factor.begin(rt, bar.owner.account_id, bar.owner.username)
     await rt.keys.current(bar.id)
     return bar

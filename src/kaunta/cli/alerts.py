@@ -23,9 +23,9 @@ def list_alerts(json: Json = False) -> None:
         from kaunta.alerts.queries.delivery import everywhere
         from kaunta.core.db import connect
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             return await everywhere(db, MOST)
 
     from kaunta.alerts.queries.delivery import Listed
@@ -80,9 +80,9 @@ def ack(
         from kaunta.core.clock import Clock
         from kaunta.core.db import connect
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             transaction = db.transaction()
             await transaction.start()
             first = await acknowledge_as_operator(db, Clock(), alert)

@@ -33,10 +33,10 @@ def at_database(found: "Settings", work: "Callable[[Pool], Awaitable[T]]", *, as
     async def begin() -> "T":
         from kaunta.core.db import open_pool
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
         pool = await open_pool(
-            found.database_url.get_secret_value(), size=2, statement_cache=found.database_statement_cache
+            found.direct_url.get_secret_value(), size=2, statement_cache=found.database_statement_cache
         )
         try:
             return await work(pool)

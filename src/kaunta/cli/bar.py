@@ -35,9 +35,9 @@ def add(
         from kaunta.core.entropy import Entropy
         from kaunta.tabs.queries import add_table
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             transaction = db.transaction()
             await transaction.start()
             bar_id = await add_bar(db, Clock(), name, slug=slug, business_name=business_name, by="operator")
@@ -65,9 +65,9 @@ def list_bars(json: Json = False) -> None:
         from kaunta.bars.queries import all_bars
         from kaunta.core.db import connect
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             return [
                 {"id": str(bar.id), "slug": bar.slug, "name": bar.name, "environment": bar.environment}
                 for bar in await all_bars(db)
@@ -135,9 +135,9 @@ def at_bar(
         from kaunta.core.db import connect
         from kaunta.core.errors import NotFound
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value(), lock_timeout="5s") as db:
+        async with connect(found.direct_url.get_secret_value(), lock_timeout="5s") as db:
             bar = await bar_by_slug(db, slug)
             if bar is None:
                 raise NotFound(f"There is no bar {slug}. `kaunta bar list` names them.")

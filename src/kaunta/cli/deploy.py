@@ -143,7 +143,7 @@ async def watching(
     from kaunta.deploy.sampling import Counters, Sampler
     from kaunta.deploy.watch import watch as look
 
-    if found.database_url is None:
+    if found.direct_url is None:
         raise RuntimeError("settings() has checked for it")
     clock, told = Clock(found.clock_factor), asyncio.Event()
     deployed_at = clock.before(deployed)
@@ -151,7 +151,7 @@ async def watching(
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with Outbound() as outbound:
         sampler = Sampler(
-            outbound, clock, urls, found.database_url.get_secret_value(), deployed_at, clock.now(),
+            outbound, clock, urls, found.direct_url.get_secret_value(), deployed_at, clock.now(),
             Counters(deployed_at),
         )  # fmt: skip
         try:

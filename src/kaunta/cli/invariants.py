@@ -15,9 +15,9 @@ def invariants(json: Annotated[bool, typer.Option("--json", help="Print one JSON
         from kaunta.core.db import connect
         from kaunta.payments.invariants import check_all
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        url = found.database_url.get_secret_value()
+        url = found.direct_url.get_secret_value()
         async with connect(url) as db, db.transaction(isolation="repeatable_read", readonly=True):
             return await check_all(db)
 

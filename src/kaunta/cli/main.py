@@ -17,6 +17,7 @@ from kaunta.cli import (
     creds,
     creds_set,
     db,
+    db_roles,
     demo,
     deploy,
     diagnose,
@@ -26,12 +27,14 @@ from kaunta.cli import (
     keys,
     mend,
     payment,
+    privacy,
     receipts,
     serve,
     simulator,
     sync,
     table_cards,
     user,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -39,6 +42,8 @@ app = typer.Typer(
     help="M-Pesa at the bar counter: payments that are right, provably, within a second.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    # Frames and colours around the help would take half of its time, to be imported.
+    rich_markup_mode=None,
 )
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
@@ -50,6 +55,7 @@ app.command("reconcile")(payment.reconcile)
 app.add_typer(db.app, name="db")
 db.app.command("adopt")(adopt.adopt)
 db.app.command("mend")(mend.mend)
+db.app.command("roles")(db_roles.roles)
 app.add_typer(user.app, name="user")
 app.add_typer(bar.app, name="bar")
 app.add_typer(c2b.app, name="c2b")
@@ -63,11 +69,13 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(creds.app, name="creds")
 creds.app.command("set")(creds_set.put)
 app.add_typer(payment.app, name="payment")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(sync.app, name="sync")
 app.add_typer(codes.app, name="codes")
 app.add_typer(audit.app, name="audit")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(simulator.app, name="simulator")
 
 

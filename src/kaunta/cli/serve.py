@@ -32,16 +32,18 @@ def serve(
     found = checked(*NEEDS)
     if workers > 1:
         raise typer.Exit(supervise(found, host, port, workers, no_worker=no_worker))
-    run(lambda: serve_one(found, host, port, worker=not no_worker, fd=fd))
+    run(lambda: serve_one(found, host, port, worker=not no_worker, fd=fd), lasting=True)
 
 
 async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd: int | None) -> None:
     from kaunta.app import serving
     from kaunta.core import log
+    from kaunta.core.database_roles import Role, narrowed
     from kaunta.server import listen, served, until_told
 
     log.configure(found.log_format)
     await check_database(found)
+    found = await narrowed(found, Role.SERVE if worker else Role.APP)
     try:
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
     except OSError as error:
@@ -101,6 +103,7 @@ def worker(
     async def work() -> None:
         from kaunta.app import daraja_client
         from kaunta.core import log
+        from kaunta.core.database_roles import Role, narrowed
         from kaunta.core.outbound import Outbound
         from kaunta.core.runtime import running
         from kaunta.server import until_told
@@ -108,8 +111,9 @@ def worker(
 
         log.configure(found.log_format)
         await check_database(found)
-        async with running(found, listen=False) as rt, Outbound() as outbound:
-            crew = Worker(rt, daraja_client(found, outbound, rt.clock))
+        narrow = await narrowed(found, Role.WORKER)
+        async with running(narrow, listen=False) as rt, Outbound() as outbound:
+            crew = Worker(rt, daraja_client(narrow, outbound, rt.clock))
             if one_shot:
                 await crew.once()
                 return
@@ -121,4 +125,4 @@ def worker(
                 finally:
                     await crew.stop()
 
-    run(work)
+    run(work, lasting=True)

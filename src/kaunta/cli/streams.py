@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import IO, TYPE_CHECKING, Any
 
 from kaunta.cli.output import Exit, notes, refuse
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 IN_MEMORY = 1 << 20
+#: Rows that are written to the file together: asked after every one, it takes longer than the row.
+WRITTEN_AT_ONCE = 1_000
+#: Made once; `json.dumps` would make one a row.
+ENCODE = json.JSONEncoder(default=str).encode
 
 
 class Rows:
@@ -25,12 +30,24 @@ class Rows:
     def __init__(self) -> None:
         self.count = 0
         self.file: IO[str] = SpooledTemporaryFile(IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115 - see `close`
+        self.held: list[str] = []
+        self.begun = False
 
     def add(self, row: dict[str, Any]) -> None:
-        self.file.write((", " if self.count else "") + json.dumps(row, default=str))
+        self.held.append(ENCODE(row))
         self.count += 1
+        if len(self.held) == WRITTEN_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        """What is held goes to the file."""
+        if self.held:
+            self.file.write((", " if self.begun else "") + ", ".join(self.held))
+            self.begun = True
+            self.held.clear()
 
     def copy_to(self, out: IO[str]) -> None:
+        self.write()
         self.file.seek(0)
         out.write("[")
         shutil.copyfileobj(self.file, out)
@@ -71,7 +88,7 @@ class Report:
 
     def add(self, row: dict[str, Any]) -> None:
         if self.file:
-            self.file.write(json.dumps(row, default=str) + "\n")
+            self.file.write(ENCODE(row) + "\n")
 
     def flush(self) -> None:
         if self.file:
@@ -95,7 +112,7 @@ class Steps:
 class Bar:
     """Progress on a terminal."""
 
-    def __init__(self, progress: Progress, what: str, total: int) -> None:
+    def __init__(self, progress: "Progress", what: str, total: int) -> None:
         self.progress = progress
         self.task = progress.add_task(what, total=total)
 
@@ -109,7 +126,9 @@ def progress(what: str, total: int) -> Iterator[Steps | Bar]:
     if not notes.is_terminal:
         yield Steps(what, total)
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     # A result that goes to a file must not be drawn above the bar instead.
-    with Progress(*columns, console=notes, redirect_stdout=sys.stdout.isatty()) as drawn:
+    with Progress(*columns, console=notes.console, redirect_stdout=sys.stdout.isatty()) as drawn:
         yield Bar(drawn, what, total)

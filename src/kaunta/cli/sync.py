@@ -3,7 +3,6 @@
 For our own database and for the old product's: it needs the two tables, no key, and adds nothing.
 """
 
-import asyncio
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
@@ -255,6 +254,8 @@ async def plan(url: str, bar: str | None, findings: Findings) -> Exit:
 
 
 async def repair_now(url: str, bar: str | None, allow_disable: bool, tally: Tally) -> Exit:
+    import asyncio
+
     from kaunta.bars import bulk_repair, migration
     from kaunta.core.db import connect
 

@@ -57,9 +57,9 @@ def add(
         from kaunta.core.db import connect
         from kaunta.core.errors import NotFound
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             transaction = db.transaction()
             await transaction.start()
             place = await bar_by_slug(db, bar) if bar else None
@@ -87,9 +87,9 @@ def changed(
     async def all_of_it() -> None:
         from kaunta.core.db import connect
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             transaction = db.transaction()
             await transaction.start()
             await work(db)
@@ -111,9 +111,9 @@ def list_accounts(json: Json = False) -> None:
         from kaunta.access.operator import accounts
         from kaunta.core.db import connect
 
-        if found.database_url is None:
+        if found.direct_url is None:
             raise RuntimeError("settings() has checked for it")
-        async with connect(found.database_url.get_secret_value()) as db:
+        async with connect(found.direct_url.get_secret_value()) as db:
             return [asdict(one) for one in await accounts(db)]
 
     def line(one: dict[str, object]) -> str:

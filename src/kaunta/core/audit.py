@@ -6,6 +6,7 @@ from uuid import UUID
 from kaunta.core import queries
 from kaunta.core.clock import Clock
 from kaunta.core.db import Connection
+from kaunta.core.origin import with_origin
 from kaunta.core.redaction import typed, without_secrets
 
 
@@ -25,5 +26,5 @@ async def audit(
     """Write who did what to which object; `detail` holds no secret and no phone. What people typed is made so."""
     await queries.append_audit(
         db, clock.now(), bar_id, actor, action, object_kind, str(object_id), outcome,
-        None if reason is None else without_secrets(reason), typed(detail),
+        None if reason is None else without_secrets(reason), with_origin(actor, typed(detail)),
     )  # fmt: skip

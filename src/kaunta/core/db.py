@@ -53,8 +53,19 @@ async def prepare_connection(connection: Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
-async def open_pool(url: str, *, size: int = 16, statement_cache: bool = True, name: str = "kaunta") -> Pool:
-    """A pool of up to `size` connections; `statement_cache` off only behind a pooler that cannot keep statements."""
+async def open_pool(
+    url: str, *, size: int = 16, statement_cache: bool = True, pooled: bool = False, name: str = "kaunta"
+) -> Pool:
+    """A pool of up to `size` connections; `statement_cache` off only behind a pooler that cannot keep statements.
+
+    `pooled`: behind a pooler, which refuses to begin a connection with settings that it cannot follow. What is left out
+    its own configuration says (docs/how-to/pgbouncer.md), and `kaunta diagnose db` looks whether it does.
+    """
+    limits = {
+        "jit": "off",
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
+    }
     return await asyncpg.create_pool(
         url,
         min_size=1,
@@ -64,20 +75,22 @@ async def open_pool(url: str, *, size: int = 16, statement_cache: bool = True, n
         init=prepare_connection,
         reset=leave_nothing,
         statement_cache_size=200 if statement_cache else 0,
-        server_settings={
-            "application_name": name,
-            "timezone": "UTC",
-            "jit": "off",
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
-        },
+        server_settings={"application_name": name, "timezone": "UTC", **({} if pooled else limits)},
     )
 
 
 @asynccontextmanager
-async def connect(url: str, **settings: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def connect(
+    url: str, *, statement_cache: bool = True, command_timeout: float | None = None, **settings: str
+) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """One connection of its own: for migrations, LISTEN and commands."""
-    connection = await asyncpg.connect(url, timeout=5, server_settings={"timezone": "UTC", **settings})
+    connection = await asyncpg.connect(
+        url,
+        timeout=5,
+        command_timeout=command_timeout,
+        statement_cache_size=100 if statement_cache else 0,
+        server_settings={"timezone": "UTC", **settings},
+    )
     try:
         await prepare_connection(connection)
         yield connection

@@ -39,7 +39,13 @@ class Entropy:
 
     def speakable(self, length: int) -> str:
         """`length` characters people can say to each other."""
-        return "".join(SPEAKABLE[self.below(len(SPEAKABLE))] for _ in range(length))
+        # Drawn at once: each draw is a call of the system, and every request has a name that people can say.
+        bound = len(SPEAKABLE)
+        chosen = ""
+        while len(chosen) < length:
+            fair = (value for value in self.bytes(2 * length) if value < 256 - 256 % bound)
+            chosen += "".join(SPEAKABLE[value % bound] for value in fair)
+        return chosen[:length]
 
     def digits(self, length: int) -> str:
         return "".join(str(self.below(10)) for _ in range(length))

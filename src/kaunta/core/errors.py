@@ -4,7 +4,8 @@
     ├── ConfigurationError   the operator mends it: `kaunta` exits 6
     ├── BadRequest  400      ├── SignInNeeded 401   ├── Forbidden 403
     ├── NotFound    404      ├── Conflict     409
-    └── Unforeseen  500      └── DatabaseAway 503
+    └── Unforeseen  500      ├── DatabaseAway 503
+                             └── Unreachable  503   another machine: `kaunta` exits 8
     and the features' own: payments.errors, tabs.errors, phone.PhoneRefused …
 
 An error is a class whose docstring is the sentence people see; `status` and `code` stand beside it, `fields` carry
@@ -79,3 +80,10 @@ class DatabaseAway(KauntaError):
 
     status = 503
     code = "database_away"
+
+
+class Unreachable(KauntaError):
+    """Another machine that this needs cannot be reached right now. Try again in a moment."""
+
+    status = 503
+    code = "unreachable"

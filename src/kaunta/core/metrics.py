@@ -6,6 +6,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CALLBACKS = Counter("kaunta_callbacks_total", "Callbacks by what became of them", ["verdict"])
 CALLBACK_SECONDS = Histogram("kaunta_callback_store_seconds", "From a callback's first byte to its commit")
+#: Grows where the worker has to do what the request could not: a tab that stood locked, a database that was away.
+CALLBACK_DELAY = Histogram(
+    "kaunta_callback_delay_seconds", "From an STK result's arrival to its understanding, committed",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3_600),
+)  # fmt: skip
 #: `api`: oauth, stk_push, stk_query, …; `outcome`: accepted, rejected, no_answer, …, as the exchange's record says.
 DARAJA_SECONDS = Histogram(
     "kaunta_daraja_seconds", "Calls to Daraja by what they came to", ["api", "outcome"],

@@ -28,6 +28,13 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIVE = "public"
 NAMED = re.compile(rf"(in schema|search_path =) {LIVE}\b")
 
+#: The role that owns the tables, where one was made and this login is in it.
+MIGRATOR = """
+select 'kaunta_migrator' from pg_catalog.pg_class
+where oid = to_regclass('public.alembic_version') and relowner = to_regrole('kaunta_migrator')
+  and pg_has_role(relowner, 'MEMBER')
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
@@ -87,6 +94,9 @@ async def upgrade_in(url: str, schema: str) -> None:
             connection.execute(text(f"set local search_path to {schema}"))
         # Two programs that start together must not both migrate.
         connection.execute(text("select pg_advisory_xact_lock(hashtext('kaunta migrations'))"))
+        if schema == LIVE and (owner := connection.execute(text(MIGRATOR)).scalar()):
+            # What is added belongs to whom the rest belongs to (`kaunta db roles`).
+            connection.execute(text(f"set local role {owner}"))
         command.upgrade(config, "head")
 
     engine = engine_for(url)
@@ -130,8 +140,19 @@ def engine_for(url: str) -> AsyncEngine:
     Rewritten for SQLAlchemy, a URL would mean something else: `?sslmode=require`, on which managed databases insist,
     is an unknown argument there.
     """
+
+    async def creator(*_arguments: object, **_settings: object) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(url, timeout=5, statement_cache_size=0)
+
     return create_async_engine(
-        "postgresql+asyncpg://", poolclass=pool.NullPool, async_creator=lambda: asyncpg.connect(url, timeout=5)
+        "postgresql+asyncpg://",
+        poolclass=pool.NullPool,
+        connect_args={
+            "async_creator_fn": creator,
+            # A statement with a name would outlive us on a pooler's connection, and meet its namesake of the next run.
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+        },
     )
 
 

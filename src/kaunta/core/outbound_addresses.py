@@ -3,13 +3,24 @@ metadata of a cloud or to a database next door."""
 
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Allows = Callable[[IPv4Address | IPv6Address], bool]
+#: Addresses that a gateway turns into an IPv4 address of anybody's choosing, private ones too.
+TRANSLATED = tuple(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is somebody's on the internet: no network of ours, no link's own, no cloud's metadata."""
+    if isinstance(address, IPv6Address):
+        if any(address in each for each in TRANSLATED):
+            return False
+        address = address.ipv4_mapped or address
+    return address.is_global and not address.is_multicast
 
 
 class Forbidden(OSError):

@@ -89,6 +89,11 @@ def masked(msisdn: Msisdn) -> str:
     return f"0{msisdn[3:6]} ••• {msisdn[-3:]}"
 
 
+def dialled(msisdn: Msisdn) -> str:
+    """A whole number as people dial it: `0712 345 678`. Only for who may see whole numbers."""
+    return f"0{msisdn[3:6]} {msisdn[6:9]} {msisdn[9:]}"
+
+
 def other_operator(msisdn: Msisdn) -> str | None:
     """The operator whose range this prefix was given to, when it is not Safaricom. A hint: numbers are portable."""
     return next((name for name, prefix in OTHER_OPERATORS if prefix.match(msisdn[3:6])), None)

@@ -28,7 +28,8 @@ async def find_or_make_data_key(
     row = await db.fetchrow(
         """
         select id, wrapped from data_keys
-        where purpose = $1 and bar_id is not distinct from $2 and month is not distinct from $3
+        where purpose = $1 and ((bar_id = $2 and month = $3)
+                                or (bar_id is null and $2 is null and month is not distinct from $3))
         """,
         purpose, bar_id, month,
     )  # fmt: skip
@@ -143,6 +144,12 @@ async def make_partitions(db: Connection, months_ahead: int) -> int:
     return made
 
 
+async def drop_month(db: Connection, before: datetime) -> str | None:
+    """Drop the oldest month that ended before a moment and that nobody needs; its name, None where there is none."""
+    name: str | None = await db.fetchval("select kaunta_drop_month($1)", before)
+    return name
+
+
 async def months_ahead(db: Connection) -> int:
     """How many coming months the partitioned tables are ready for."""
     ahead: int = await db.fetchval("select kaunta_months_ahead()")
@@ -150,8 +157,16 @@ async def months_ahead(db: Connection) -> int:
 
 
 async def notify(db: Connection, channel: str, payload: str) -> None:
-    """Send a hint to whoever listens."""
-    await db.execute("select pg_notify($1, $2)", channel, payload)
+    """Send a hint to whoever listens. It may be lost, so nobody waits for a disk."""
+    await db.execute("select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", channel, payload)
+
+
+async def writable(db: Connection) -> bool:
+    """Whether what is committed here stays: a standby, or a primary put into reading only, takes no payment."""
+    found: bool = await db.fetchval(
+        "select not pg_is_in_recovery() and current_setting('default_transaction_read_only') = 'off'"
+    )
+    return found
 
 
 async def schema_revision(db: Connection) -> str | None:

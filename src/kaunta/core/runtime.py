@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from kaunta.core import tracing
 from kaunta.core.clock import Clock
 from kaunta.core.db import Pool, open_pool
 from kaunta.core.entropy import Entropy
@@ -11,6 +12,7 @@ from kaunta.core.errors import ConfigurationError
 from kaunta.core.live import Live
 from kaunta.core.personal import PersonalKeys
 from kaunta.core.spool import Spool
+from kaunta.core.together import Together
 from kaunta.core.vault import Keyring
 from kaunta.settings import Settings
 
@@ -27,6 +29,7 @@ class Runtime:
     keys: PersonalKeys
     live: Live
     spool: Spool
+    together: Together
 
 
 @asynccontextmanager
@@ -41,16 +44,24 @@ async def running(
     keyring = Keyring.parse(settings.keys.get_secret_value())
     clock = clock or Clock(settings.clock_factor)
     entropy = entropy or Entropy()
-    db = await open_pool(url, size=settings.database_pool, statement_cache=settings.database_statement_cache)
+    db = await open_pool(
+        url,
+        size=settings.database_pool,
+        statement_cache=settings.database_statement_cache,
+        pooled=settings.is_pooled,
+    )
     try:
         keys = PersonalKeys(db, keyring, entropy, clock)
         await keys.load()
         live = Live(db, direct)
         spool = Spool.at(settings.spool_folder, keyring, entropy)
+        together = Together(db)
         await live.start(listen=listen)
         try:
-            yield Runtime(settings, clock, entropy, db, keyring, keys, live, spool)
+            with tracing.sending(settings.traces_url):
+                yield Runtime(settings, clock, entropy, db, keyring, keys, live, spool, together)
         finally:
+            await together.stop()
             await live.stop()
     finally:
         await db.close()

@@ -6,11 +6,13 @@ can write counts only as far as a proxy we trust has written it.
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+@lru_cache(maxsize=4096)
 def address(text: str | None) -> Address | None:
     """The address a text names, None where it names none.
 

@@ -70,6 +70,14 @@ class Spool:
         finally:
             os.close(folder)
 
+    async def ready(self) -> bool:
+        """Whether a callback could be kept here; the folder itself is made when it is first needed."""
+        return await asyncio.to_thread(self.could_keep)
+
+    def could_keep(self) -> bool:
+        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
     async def waiting(self) -> list[Path]:
         """Files to import, oldest first."""
         return await asyncio.to_thread(lambda: sorted(self.folder.glob(f"[!.]*{SUFFIX}")))

@@ -1,7 +1,6 @@
 """What every door shares: pages, errors, live streams, and the headers on all of them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -20,10 +19,12 @@ from kaunta.core import translations
 from kaunta.core.clock import EAT
 from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, Unforeseen
-from kaunta.core.live import Live
+from kaunta.core.event_stream import EventStream
 from kaunta.core.log import shape
 from kaunta.core.metrics import ANSWERS
 from kaunta.core.money import kes
+from kaunta.core.origin import Origin, browser_of
+from kaunta.core.origin import current as origin_now
 from kaunta.core.runtime import Runtime
 from kaunta.core.source import caller
 
@@ -72,6 +73,12 @@ def source_of(request: Request) -> str | None:
     return caller(peer, request.headers.getlist("x-forwarded-for"), runtime(request).settings.trusted_proxies)
 
 
+def origin_of(request: Request) -> Origin:
+    """Who asks, and a name for this request that people can say."""
+    agent = request.headers.get("user-agent", "")
+    return Origin(source_of(request), browser_of(agent), runtime(request).entropy.speakable(10))
+
+
 def language(request: Request) -> str:
     """The guest's language: asked for now, chosen before, the browser's, English."""
     for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
@@ -105,38 +112,12 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
     return response
 
 
-def event_stream(request: Request, topics: Iterable[str]) -> StreamingResponse:
-    """Server-sent events: each says only that something changed, and the page reads the truth again."""
+def event_stream(
+    request: Request, topics: Iterable[str], behind: Callable[[], Awaitable[bool]] | None = None
+) -> EventStream:
+    """The request's stream of hints. `behind`: whether the page has to look at once; None: it has."""
     rt = runtime(request)
-    live: Live = rt.live
-    leaving: asyncio.Event = request.app.state.leaving
-
-    async def stream() -> AsyncIterator[bytes]:
-        with live.subscribe(topics) as ear:
-            # What changed between the page's reading and this line must not be missed.
-            yield b"retry: 2000\ndata: changed\n\n"
-            heard = asyncio.ensure_future(ear.changed())
-            gone = asyncio.ensure_future(leaving.wait())
-            try:
-                while not leaving.is_set():
-                    done, _ = await asyncio.wait(
-                        {heard, gone}, timeout=rt.clock.wait(HEARTBEAT_SECONDS), return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if gone in done:
-                        return
-                    if heard in done:
-                        heard = asyncio.ensure_future(ear.changed())
-                    yield b"data: changed\n\n" if done else b": still here\n\n"
-            finally:
-                # A page that is closed ends here as well: neither wait may outlive it.
-                heard.cancel()
-                gone.cancel()
-
-    return StreamingResponse(
-        stream(),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+    return EventStream(rt.live, topics, request.app.state.leaving, rt.clock.wait(HEARTBEAT_SECONDS), behind)
 
 
 def problem(error: KauntaError) -> JSONResponse:
@@ -222,7 +203,9 @@ class Shield:
             return
         rt: Runtime = scope["app"].state.runtime
         nonce = scope["kaunta.nonce"] = rt.entropy.ref()
-        headers = security_headers(nonce, hsts=self.hsts)
+        origin = origin_of(Request(scope))
+        origin_now.set(origin)
+        headers = [*security_headers(nonce, hsts=self.hsts), (b"x-request-id", origin.id.encode())]
         begun, size = False, 0
         longest = self.uploads.get(scope["path"], LONGEST_BODY)
 
@@ -262,7 +245,9 @@ class Shield:
         except Exception as error:
             # Only the error's shape is logged: its message may quote the very value that must not be.
             route = getattr(scope.get("route"), "path", None)
-            log.error("request.failed", route=route, error=type(error).__name__, exception=shape(error))
+            log.error(
+                "request.failed", route=route, error=type(error).__name__, exception=shape(error), request_id=origin.id
+            )
             if begun:
                 raise
             await broken(scope, error)(scope, receive, with_headers)

@@ -21,6 +21,7 @@ from kaunta.bars.values import Bar, PaymentMethods
 from kaunta.core.errors import KauntaError
 from kaunta.core.phone import LONGEST, OTHER_OPERATORS, PhoneRefused
 from kaunta.core.runtime import Runtime
+from kaunta.core.web import source_of
 from kaunta.customer.device import Device, device_of, payments_of_device, remember
 from kaunta.customer.pages import GuestRoute, guest_page, listen, not_found, tag_of
 from kaunta.customer.shares import Share, end_split, half, next_share, split_tab
@@ -203,9 +204,9 @@ async def pay(request: Request, ref: str) -> Response:
     try:
         again = None if phone.strip() else to_repeat(await own_payments(rt, at, device_of(request, rt)))
         if again is not None:
-            started = await retry(rt, pushes, again.id, Again(amount=amount, key=key))
+            started = await retry(rt, pushes, again.id, Again(amount=amount, key=key, source=source_of(request)))
         else:
-            started = await initiate(rt, pushes, Intent(ref, phone, amount, key=key))
+            started = await initiate(rt, pushes, Intent(ref, phone, amount, key=key, source=source_of(request)))
     except (AttemptOpen, UnknownUnacknowledged) as error:
         # Named to its own payer only, who is this one: the page behind it knows what to do next.
         return RedirectResponse(f"/p/{error.fields['transactionId']}", 303)

@@ -8,22 +8,21 @@ The event stream is told the version too, so that a page that is up to date is l
 import gzip
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from babel.dates import format_datetime
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from kaunta.core import web
 from kaunta.core.clock import EAT
 from kaunta.core.errors import KauntaError
+from kaunta.core.event_stream import EventStream
 from kaunta.customer.words import N_, sentence
 
 #: The longest value in an address of ours, a payment's id, fits twice.
@@ -129,22 +128,17 @@ def packed(request: Request, response: Response) -> Response:
     return response
 
 
-def listen(request: Request, topics: Iterable[str], now: Callable[[], Awaitable[str]]) -> StreamingResponse:
+def listen(request: Request, topics: Iterable[str], now: Callable[[], Awaitable[str]]) -> EventStream:
     """The page's event stream. It begins by saying "changed" only to a page that is behind (`?v=`).
 
     `now` names the present version; it is asked once the subscription stands, so that nothing falls between.
     """
-    response = web.event_stream(request, topics)
-    stream = aiter(response.body_iterator)
+    shown = request.query_params.get("v")
 
-    async def polite() -> AsyncIterator[Any]:
-        first = await anext(stream)
-        yield b"retry: 2000\n\n" if request.query_params.get("v") == await now() else first
-        async for chunk in stream:
-            yield chunk
+    async def behind() -> bool:
+        return await now() != shown
 
-    response.body_iterator = polite()
-    return response
+    return web.event_stream(request, topics, behind)
 
 
 def notice(request: Request, status: int, headline: str, text: str = "") -> Response:

@@ -14,16 +14,20 @@ from kaunta.bars.values import PaymentMethods
 from kaunta.core.clock import EAT
 from kaunta.core.errors import KauntaError
 from kaunta.core.runtime import Runtime
+from kaunta.core.web import source_of
 from kaunta.customer.checkout import to_payment, topics_of
 from kaunta.customer.pages import GuestRoute, guest_page, listen, not_found, tag_of
 from kaunta.customer.status_offers import offers
 from kaunta.customer.words import sentence
 from kaunta.daraja.words import ResultClass
 from kaunta.payments import views
-from kaunta.payments.errors import AttemptOpen, TooManyPrompts
+from kaunta.payments.errors import AddressBlocked, AttemptOpen, PromptsBlocked, TooManyPrompts
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.views import PaymentView
+
+#: Another prompt was turned down, and would be again.
+REFUSED = (TooManyPrompts, PromptsBlocked, AddressBlocked)
 
 router = APIRouter(route_class=GuestRoute, include_in_schema=False)
 
@@ -66,7 +70,7 @@ async def status_page(request: Request, rt: Runtime, p: PaymentView, error: Kaun
         why=why,
         not_sent=p.failure_reason == "not_sent",
         nothing_left=why.promises_no_money_left and why.klass is not ResultClass.CANCELLED,
-        offers=offers(p, methods, refused=isinstance(error, TooManyPrompts)),
+        offers=offers(p, methods, refused=isinstance(error, REFUSED)),
         mpesa=methods is not None and methods.mpesa,
         test=p.environment == "sandbox",
         refresh=not error and (p.stage not in LOOKS or cooling > 0),
@@ -101,7 +105,9 @@ async def retry_payment(request: Request, payment_id: str) -> Response:
     form = await request.form(max_files=0)
     key = str(form.get("key", ""))[:200] or None
     try:
-        started = await retry(rt, pushes, p.id, Again(key=key, acknowledge_unknown="acknowledgeUnknown" in form))
+        unknown = "acknowledgeUnknown" in form
+        again = Again(key=key, acknowledge_unknown=unknown, source=source_of(request))
+        started = await retry(rt, pushes, p.id, again)
     except AttemptOpen as error:
         return RedirectResponse(f"/p/{error.fields['transactionId']}", 303)
     except KauntaError as error:

@@ -22,6 +22,9 @@ PHONE = {
 }
 
 SENTENCES = {
+    "address_blocked": N_(
+        "No M-Pesa prompts are sent from your connection for now. Use mobile data, pay by till, or ask staff."
+    ),
     "amount_at_once": N_("This is more than M-Pesa takes at once. Pay it in parts."),
     "amount_refused": N_("Pay between 1 shilling and what is still to pay."),
     "amount_taken": N_("Others have paid or are paying meanwhile. Look at the amount and send it again."),
@@ -39,6 +42,7 @@ SENTENCES = {
     "order_refused": N_("This order could not be taken. Look at the menu and send it again."),
     "payment_not_found": N_("This payment does not exist."),
     "phone_not_for_sandbox": N_("In test mode M-Pesa prompts go to test numbers only."),
+    "prompts_blocked": N_("No M-Pesa prompts go to this phone for now. Pay by till number, or ask staff."),
     "retry_refused": N_("This payment cannot be tried again yet. Wait a little."),
     "search_refused": N_("Search with plain words, like soda."),
     "split_refused": N_("Split between 2 and 30 people, at least 1 shilling each."),

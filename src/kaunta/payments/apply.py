@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from kaunta.core import tracing
 from kaunta.core.db import Connection
 from kaunta.core.metrics import PAID_SECONDS
 from kaunta.core.problems import Severity, close_problem, close_problems, open_problem
@@ -74,6 +75,7 @@ async def apply(
     db: Connection, rt: Runtime, key: Key, place: transactions.Place, event: Event, facts: Facts
 ) -> Applied:
     """Decide and write, in the caller's transaction. `key` is the bar's data key of this month."""
+    began = rt.clock.now()
     tab = await tab_queries.lock_tab(db, place.tab_id)
     row = await transactions.lock(db, place.id)
     if tab is None or row is None:
@@ -101,6 +103,10 @@ async def apply(
         await book(db, rt, row, decision, proven)
         if decision.credit is not None:
             PAID_SECONDS.observe((rt.clock.now() - row.push_started_at).total_seconds())
+            tracing.step(
+                place.id, "credited", began, rt.clock.now(), status=status.value, before=payment.status.value,
+                by=facts.actor.partition(":")[0],
+            )  # fmt: skip
     await write(db, rt, key, row, decision, status, flags, facts, event)
     if isinstance(decision, Change | Anomaly):
         await tell(db, rt, row, decision, payment.status, status, facts)

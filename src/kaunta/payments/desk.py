@@ -11,6 +11,7 @@ from uuid import UUID
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, Conflict, KauntaError
+from kaunta.core.phone import Msisdn, dialled
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.daraja.client import DarajaClient
@@ -22,6 +23,7 @@ from kaunta.payments.queries import limits, proposals, reading, transactions
 from kaunta.payments.queries import silence as asking
 from kaunta.payments.reconcile import NothingToAsk, check_now
 from kaunta.payments.states import OPEN, RESOLVE_SECONDS, Nothing, Resolved, Status, decide
+from kaunta.payments.views import PaymentView
 from kaunta.tabs import queries as tab_queries
 
 #: A person asks Safaricom about one payment at most this often; whoever presses again only waits.
@@ -48,6 +50,12 @@ class NotesFull(Conflict):
     """This payment has all the notes it can hold."""
 
     code = "notes_full"
+
+
+class PhoneErased(Conflict):
+    """The number was erased, at its owner's wish or with its time; the books stay."""
+
+    code = "phone_erased"
 
 
 class CheckFirst(Conflict):
@@ -159,6 +167,17 @@ async def note(rt: Runtime, bar_id: UUID, transaction_id: UUID, text: str, *, by
             db, rt.clock, by, NOTED, "transaction", transaction_id, bar_id=bar_id, reason=without_personal(text.strip())
         )
     rt.live.hint(f"payment:{transaction_id}", f"bar:{bar_id}")
+
+
+async def payer_phone(rt: Runtime, p: PaymentView, *, by: str) -> str:
+    """The payer's whole number, as people dial it; who wanted to see it is in the audit. Raises `PhoneErased`."""
+    async with transaction(rt.db) as db:
+        row = await reading.payment(db, p.id)
+        phones = await rt.keys.open_many(db, "phone", {row.id: row.phone_enc}) if row else {}
+        if p.id not in phones:
+            raise PhoneErased
+        await audit(db, rt.clock, by, "payment.phone_shown", "transaction", p.id, bar_id=p.bar_id)
+    return dialled(Msisdn(phones[p.id].decode()))
 
 
 async def push_refused(

@@ -48,6 +48,20 @@ class TooManyPrompts(KauntaError):
     code = "too_many_prompts"
 
 
+class PromptsBlocked(KauntaError):
+    """No M-Pesa prompts go to this phone for now. Pay by till number, or ask staff."""
+
+    status = 429
+    code = "prompts_blocked"
+
+
+class AddressBlocked(KauntaError):
+    """No M-Pesa prompts are sent from your connection for now. Use mobile data, pay by till number, or ask staff."""
+
+    status = 429
+    code = "address_blocked"
+
+
 class PhoneNotForSandbox(BadRequest):
     """In test mode M-Pesa prompts go to test numbers only, like 254708374149."""
 

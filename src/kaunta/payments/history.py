@@ -1,11 +1,16 @@
 """A bar's payments in the past: a page of them, what they come to, and all of them as a stream.
 
-A filter is a value that an address can hold. Totals are exact up to 10,000 payments; beyond that people read
-"10,000+" instead of waiting for a count of millions.
+A filter is a value that an address can hold. Totals of days, states and environments are exact (day_totals.py); of
+anything else they are up to 10,000 payments, and beyond that people read "10,000+" instead of waiting for a count of
+millions.
+
+The last four digits of a phone have no index: ten thousand hashes would be tried in a blink. The newest payments are
+opened and looked at instead.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
@@ -15,6 +20,7 @@ from kaunta.core.phone import PhoneRefused, parse_msisdn
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.results import RESULT_CODES
 from kaunta.daraja.words import ResultClass
+from kaunta.payments.day_totals import day_totals
 from kaunta.payments.queries import history as queries
 from kaunta.payments.queries.history import COUNTED, Totals, Wanted
 from kaunta.payments.states import Status
@@ -25,8 +31,12 @@ __all__ = ["COUNTED", "Filter", "Page", "Totals", "history", "stream"]
 #: A bar's day ends when the last guests have gone home.
 DAY_BEGINS = time(6)
 STREAMED = 500
-#: Who an event names as the one that made a payment paid.
-CONFIRMED_BY = {"callback": "safaricom", "query": "query", "staff": "staff"}
+#: What made a payment paid.
+CONFIRMED_BY = ("callback", "query", "staff", "match")
+#: Payments whose payers were asked more than once, and each payment once: without what was tried again.
+TRIES = ("several", "last")
+#: Payments whose phones are opened for four digits of one, and so many at a time.
+LOOKED_AT, OPENED_AT_ONCE = 5_000, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,19 @@ class Filter:
     environment: str | None = None
     irregular: bool = False
     confirmed_by: str | None = None
+    staff: UUID | None = None
+    tries: str | None = None
 
     def __post_init__(self) -> None:
         if self.first_day and self.last_day and self.first_day > self.last_day:
             raise BadRequest("The first day is after the last one.")
         if self.least is not None and self.most is not None and self.least > self.most:
             raise BadRequest("The smallest amount is above the largest one.")
+
+    @property
+    def whole_days(self) -> bool:
+        """Nothing is wished but days, states and an environment: what the bar's days are counted by."""
+        return replace(self, statuses=(), first_day=None, last_day=None, environment=None) == Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ def business_day(at: datetime) -> date:
 
 async def wanted(rt: Runtime, bar_id: UUID, wish: Filter) -> Wanted:
     """The filter as the queries take it; a text is looked up first."""
+    since = begins(wish.first_day) if wish.first_day else None
+    until = begins(wish.last_day + timedelta(days=1)) if wish.last_day else None
     ids = None
     if text := wish.text.strip():
         try:
@@ -81,18 +100,37 @@ async def wanted(rt: Runtime, bar_id: UUID, wish: Filter) -> Wanted:
             phone_hash = None
         async with rt.db.acquire() as db:
             ids = await queries.ids_named(db, bar_id, text, rt.keys.index("checkout_request_id", text), phone_hash)
+        if len(text) == 4 and text.isascii() and text.isdigit():
+            ids += await with_last_digits(rt, bar_id, text, since, until)
     return Wanted(
         ids=ids,
         statuses=[status.value for status in wish.statuses] or None,
-        since=begins(wish.first_day) if wish.first_day else None,
-        until=begins(wish.last_day + timedelta(days=1)) if wish.last_day else None,
+        since=since,
+        until=until,
         least=wish.least,
         most=wish.most,
         environment=wish.environment,
         irregular=True if wish.irregular else None,
         codes=[code.code for code in RESULT_CODES.values() if code.klass is wish.klass] if wish.klass else None,
-        confirmed_by=CONFIRMED_BY[wish.confirmed_by] if wish.confirmed_by else None,
+        confirmed_by=wish.confirmed_by,
+        staff=f"staff:{wish.staff}" if wish.staff else None,
+        tries=wish.tries,
     )
+
+
+async def with_last_digits(
+    rt: Runtime, bar_id: UUID, digits: str, since: datetime | None, until: datetime | None
+) -> list[UUID]:
+    """The newest LOOKED_AT payments of the days, as far as their phones end in these digits."""
+    found: list[UUID] = []
+    async with rt.db.acquire() as db:
+        rows = await queries.phones_of_newest(db, bar_id, since, until, LOOKED_AT)
+        for start in range(0, len(rows), OPENED_AT_ONCE):
+            phones = await rt.keys.open_many(db, "phone", dict(rows[start : start + OPENED_AT_ONCE]))
+            found += [id_ for id_, phone in phones.items() if phone.endswith(digits.encode())]
+            # Others are served between two handfuls.
+            await asyncio.sleep(0)
+    return found
 
 
 async def history(
@@ -102,7 +140,10 @@ async def history(
     found = await wanted(rt, bar_id, wish)
     async with rt.db.acquire() as db:
         rows = await queries.history_page(db, bar_id, found, *before, limit + 1)
-        totals = await queries.history_totals(db, bar_id, found)
+        if wish.whole_days:
+            totals = await day_totals(db, bar_id, wish.first_day, wish.last_day, wish.statuses, wish.environment)
+        else:
+            totals = await queries.history_totals(db, bar_id, found)
         payments = await shown(db, rt, rows[:limit])
     last = payments[-1] if len(rows) > limit else None
     return Page(payments, (last.created_at, last.id) if last else None, totals)

@@ -16,9 +16,11 @@ from uuid import UUID
 import stamina
 import structlog
 
+from kaunta.access import queries as access_queries
 from kaunta.bars import queries as bar_queries
+from kaunta.core import tracing
 from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
-from kaunta.core.errors import NotFound
+from kaunta.core.errors import KauntaError, NotFound
 from kaunta.core.phone import Msisdn, parse_msisdn
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
@@ -37,7 +39,7 @@ from kaunta.daraja.client import (
 from kaunta.daraja.exchanges import ExchangeRecord
 from kaunta.daraja.refusals import explain_refusal
 from kaunta.daraja.words import ResultClass
-from kaunta.payments import exchanges, terms
+from kaunta.payments import exchanges, standing, terms
 from kaunta.payments.apply import Facts, apply, topics
 from kaunta.payments.callback_url import callback_url, token_hash
 from kaunta.payments.errors import KeyReused, MpesaUnavailable
@@ -58,6 +60,7 @@ DRAIN_SECONDS = 35.0
 #: Of 16 connections: however many callbacks wait for one tab, the next must find a connection to be stored by.
 UNDERSTOOD_AT_ONCE = 6
 DESCRIPTION = "Bar tab"
+GUEST = "guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Intent:
     retry_of: UUID | None = None
     acknowledge_unknown: bool = False
     started_by: str = "guest"
+    #: The address of the guest who asks, where it is known.
+    source: str | None = None
 
     def body_hash(self, phone: Msisdn) -> bytes:
         """What makes two requests the same request."""
@@ -137,8 +142,8 @@ async def initiate(rt: Runtime, pushes: Pushes, intent: Intent) -> Initiated:
     """Start a payment. Returns once the intent is committed; `answered()` waits for Safaricom.
 
     Raises `TabNotFound`, `PhoneRefused`, `TabClosed`, `AmountRefused`, `AttemptOpen`, `RetryRefused`,
-    `UnknownUnacknowledged`, `KeyReused`, `TooManyPrompts`, `PhoneNotForSandbox`, `MpesaUnavailable`. Nothing is
-    written and nothing is sent then.
+    `UnknownUnacknowledged`, `KeyReused`, `TooManyPrompts`, `PromptsBlocked`, `AddressBlocked`, `PhoneNotForSandbox`,
+    `MpesaUnavailable`. No payment is written and nothing is sent then.
     """
     # Shielded as one: between the commit and the push there is no moment at which a guest who hangs up can leave
     # an intent that nobody acts upon.
@@ -146,14 +151,23 @@ async def initiate(rt: Runtime, pushes: Pushes, intent: Intent) -> Initiated:
 
 
 async def start(rt: Runtime, pushes: Pushes, intent: Intent) -> Initiated:
-    phone = parse_msisdn(intent.phone)
+    began = rt.clock.now()
+    phone: Msisdn | None = None
     try:
+        phone = parse_msisdn(intent.phone)
         recorded = await record(rt, intent, phone)
     except VaultError as error:
         await report_unreadable(rt, intent, error)
         raise MpesaUnavailable from None
+    except KauntaError as error:
+        if intent.started_by == GUEST:
+            await standing.note_refused(rt, intent.tab_ref, intent.source, phone, error)
+        raise
     if isinstance(recorded, UUID):
         return Initiated(recorded, replayed=True, push=None)
+    tracing.first_step(
+        recorded.place.id, "payment begun", began, rt.clock.now(), environment=recorded.credential.environment
+    )
     rt.live.hint(*topics(recorded.place))
     push = pushes.begin(ask_and_record(rt, pushes.daraja, recorded))
     return Initiated(recorded.place.id, replayed=False, push=push)
@@ -187,6 +201,8 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
         terms.check_sandbox_phone(rt, environment, phone)
         await terms.check_payer(db, rt, tab.id, phone_hash, acknowledged=intent.acknowledge_unknown)
         await terms.check_amount(db, rt, tab, intent.amount, environment)
+        if intent.started_by == GUEST:
+            await standing.check_standing(db, rt, tab.bar_id, phone_hash, intent.source)
         await terms.check_prompts(db, rt, tab.id, phone_hash)
         credential = await store.current(db, rt, tab.bar_id, environment, why="a push", by=intent.started_by)
         if credential is None:
@@ -210,6 +226,8 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
             push_started_at=now,
         )
         await transactions.insert(db, new)
+        if intent.started_by == GUEST:
+            await access_queries.insert_started(db, tab.bar_id, now, intent.source, phone_hash, new.id)
         if intent.key is not None:
             await limits.keep_key(db, tab.id, intent.key, tab.bar_id, body_hash, new.id, now)
         await transactions.append_event(
@@ -241,8 +259,10 @@ async def free_reference(db: Connection, rt: Runtime, bar_id: UUID) -> str:
 
 async def ask_and_record(rt: Runtime, daraja: DarajaClient, recorded: Recorded) -> None:
     """Step 2, outside any transaction, once; then step 3."""
+    began = rt.clock.now()
     with exchanges.collecting() as records:
         outcome = await daraja.stk_push(recorded.credential, recorded.request)
+    tracing.step(recorded.place.id, "stk push", began, rt.clock.now(), outcome=type(outcome).__name__)
     try:
         # Daraja's ids are the only way to ask about this payment: a database that is away for a moment must not
         # cost them. The push itself is behind us and never repeated.

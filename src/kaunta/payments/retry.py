@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from kaunta.core.personal import KeyDestroyed
 from kaunta.core.runtime import Runtime
 from kaunta.payments.errors import AttemptOpen, PaymentNotFound, RetryRefused
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
@@ -19,6 +20,7 @@ class Again:
     key: str | None = None
     acknowledge_unknown: bool = False
     started_by: str = "guest"
+    source: str | None = None
 
 
 async def retry(rt: Runtime, pushes: Pushes, transaction_id: UUID, again: Again) -> Initiated:
@@ -31,7 +33,14 @@ async def retry(rt: Runtime, pushes: Pushes, transaction_id: UUID, again: Again)
             raise AttemptOpen(transactionId=str(transaction_id), status=old.status)
         if old.status == Status.COMPLETED:
             raise RetryRefused("This payment has been paid.", transactionId=str(transaction_id), status=old.status)
-        phone = again.phone or (await rt.keys.open(db, "phone", old.phone_enc)).decode()
+        try:
+            phone = again.phone or (await rt.keys.open(db, "phone", old.phone_enc)).decode()
+        except KeyDestroyed:
+            raise RetryRefused(
+                "This number was erased at its owner's request. Begin a new payment.",
+                transactionId=str(transaction_id),
+                status=old.status,
+            ) from None
     return await initiate(
         rt,
         pushes,
@@ -43,5 +52,6 @@ async def retry(rt: Runtime, pushes: Pushes, transaction_id: UUID, again: Again)
             retry_of=transaction_id,
             acknowledge_unknown=again.acknowledge_unknown,
             started_by=again.started_by,
+            source=again.source,
         ),
     )

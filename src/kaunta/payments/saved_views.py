@@ -4,12 +4,13 @@ What is kept is the address's query that our own code wrote. No whole phone numb
 would stand in clear where everything else about a phone is sealed.
 """
 
+import re
 from urllib.parse import unquote_plus
 from uuid import UUID
 
 from kaunta.core.db import transaction
 from kaunta.core.errors import BadRequest, NotFound
-from kaunta.core.redaction import LONG_NUMBER
+from kaunta.core.redaction import LONG_NUMBER, UUID_SHAPE
 from kaunta.core.runtime import Runtime
 from kaunta.payments.queries import saved_views as queries
 from kaunta.payments.queries.saved_views import SavedView
@@ -41,8 +42,8 @@ async def views_of(rt: Runtime, bar_id: UUID, account_id: UUID) -> list[SavedVie
 
 
 def holds_number(text: str) -> bool:
-    """Whether a phone, or an id that holds one, is in it; signs that nobody sees hide none."""
-    return LONG_NUMBER.search("".join(ch for ch in text if ch.isprintable())) is not None
+    """Whether a phone, or an id that holds one, is in it; signs that nobody sees hide none. A person's id is none."""
+    return LONG_NUMBER.search(re.sub(UUID_SHAPE, "", "".join(ch for ch in text if ch.isprintable()))) is not None
 
 
 async def keep(rt: Runtime, bar_id: UUID, account_id: UUID, name: str, query: str) -> UUID:

@@ -10,6 +10,7 @@ from typing import assert_never
 
 import structlog
 
+from kaunta.core import tracing
 from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
@@ -84,8 +85,10 @@ async def ask(rt: Runtime, daraja: DarajaClient, payment: silence.SilentPayment)
         return
     if credential is None or place is None:
         raise RuntimeError(f"payment {payment.id} has lost its credentials")
+    began = rt.clock.now()
     with exchanges.collecting() as records:
         answer = await daraja.stk_query(credential, checkout_id.decode())
+    tracing.step(place.id, "stk query", began, rt.clock.now(), outcome=type(answer).__name__)
     key = await rt.keys.current(place.bar_id)
     event = event_of(rt, answer)
     topics: tuple[str, ...] = ()

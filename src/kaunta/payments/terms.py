@@ -6,6 +6,7 @@ nothing any more, but its payer has to say that no M-Pesa SMS came before anothe
 
 from uuid import UUID
 
+from kaunta.access.blocks import DAY, HOUR
 from kaunta.bars.payment_methods import most_at_once, payment_methods
 from kaunta.core.db import Connection
 from kaunta.core.phone import Msisdn, parse_msisdn
@@ -28,10 +29,12 @@ from kaunta.tabs.queries import TabRow
 SANDBOX_PHONES = frozenset({"254708374149"})
 #: After silence, this long until another prompt may go out.
 UNKNOWN_PAUSE_SECONDS = 120.0
-#: Prompts to one phone: a minute, an hour, a day. Anyone can type anyone's number.
+#: The most prompts to one phone that the settings can allow: a minute, an hour, a day. Anyone can type anyone's number.
 PER_MINUTE, PER_HOUR, PER_DAY = 3, 10, 50
-#: Attempts of one payer at one tab that may come to nothing within ten minutes.
-FRUITLESS, FRUITLESS_SECONDS = 3, 600.0
+#: The most attempts of one payer at one tab that may come to nothing within ten minutes.
+FRUITLESS = 3
+#: For so long an attempt that came to nothing counts against the next of its payer at its tab.
+FRUITLESS_SECONDS = 600.0
 
 
 async def check_methods(db: Connection, rt: Runtime, bar_id: UUID) -> str:
@@ -94,12 +97,14 @@ async def check_payer(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: byt
 
 async def check_prompts(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes) -> None:
     """No phone is flooded, wherever the prompts come from. Raises `TooManyPrompts`."""
-    clock = rt.clock
-    counts = await limits.prompts_to_phone(db, phone_hash, clock.before(60), clock.before(3_600), clock.before(86_400))
-    if counts.minute >= PER_MINUTE:
+    clock, allowed = rt.clock, rt.settings
+    # At other tabs others ask for the same phone at this moment: each must count what the one before it wrote.
+    await limits.lock_phone(db, phone_hash)
+    counts = await limits.prompts_to_phone(db, phone_hash, clock.before(60), clock.before(HOUR), clock.before(DAY))
+    if counts.minute >= allowed.prompts_per_minute:
         raise TooManyPrompts(retryAfter=60)
-    if counts.hour >= PER_HOUR or counts.day >= PER_DAY:
-        raise TooManyPrompts(retryAfter=3_600)
+    if counts.hour >= allowed.prompts_per_hour or counts.day >= allowed.prompts_per_day:
+        raise TooManyPrompts(retryAfter=round(HOUR))
     since = clock.before(FRUITLESS_SECONDS)
-    if await limits.unsuccessful_prompts(db, tab_id, phone_hash, since) >= FRUITLESS:
+    if await limits.unsuccessful_prompts(db, tab_id, phone_hash, since) >= allowed.prompts_in_vain:
         raise TooManyPrompts(retryAfter=round(FRUITLESS_SECONDS))

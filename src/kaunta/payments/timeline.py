@@ -14,6 +14,7 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 from kaunta.core.money import kes
+from kaunta.core.origin import without_origin
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.payments import redaction
@@ -109,7 +110,7 @@ async def moments(db: Connection, rt: Runtime, transaction_id: UUID) -> list[Mom
 
 
 def event_moment(row: dict[str, Any]) -> Moment:
-    before, after, detail = row["from_status"], row["to_status"], dict(row["detail"])
+    before, after, detail = row["from_status"], row["to_status"], without_origin(row["detail"])
     moved = before and after and before != after
     text = f"{before} → {after}" if moved else str(row["kind"]).replace("_", " ")
     if detail.get("reason"):
@@ -157,5 +158,5 @@ def claim_moment(row: dict[str, Any]) -> Moment:
 
 def person_moment(row: dict[str, Any]) -> Moment:
     text = row["action"].rpartition(".")[2].replace("_", " ")
-    told = {"reason": row["reason"], **row["detail"]}
+    told = {"reason": row["reason"], **without_origin(row["detail"])}
     return Moment(row["at"], Kind.PERSON, f"{text}: {row['reason']}" if row["reason"] else text, row["actor"], told)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from kaunta.core.db import Connection
+from kaunta.core.origin import without_origin
+from kaunta.core.personal import KeyDestroyed
 from kaunta.core.phone import Msisdn, masked, other_operator
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.results import ResultCode
@@ -15,7 +17,7 @@ from kaunta.payments.meaning import meaning
 from kaunta.payments.queries import reading
 from kaunta.payments.queries.reading import PaymentRow
 from kaunta.payments.states import SILENCE_SECONDS, Status
-from kaunta.payments.terms import FRUITLESS, FRUITLESS_SECONDS, UNKNOWN_PAUSE_SECONDS
+from kaunta.payments.terms import FRUITLESS_SECONDS, UNKNOWN_PAUSE_SECONDS
 
 Stage = Literal["sending", "check_phone", "checking", "unknown", "paid", "not_paid"]
 #: The prompt's life on the phone (daraja.md §4); after it we are checking, not waiting for a PIN.
@@ -121,6 +123,14 @@ async def page_of_bar(
         return await shown(db, rt, await reading.newest_of_bar(db, bar_id, statuses, *before, limit))
 
 
+async def settled_page(
+    rt: Runtime, bar_id: UUID, statuses: list[str], before: tuple[datetime, UUID], limit: int
+) -> list[PaymentView]:
+    """The same for a program that follows the list: nothing appears later among what it has seen."""
+    async with rt.db.acquire() as db:
+        return await shown(db, rt, await reading.settled_page_of_bar(db, bar_id, statuses, *before, limit))
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One line of a payment's timeline."""
@@ -140,7 +150,9 @@ async def timeline(rt: Runtime, transaction_id: UUID) -> list[Moment]:
         calls = await reading.exchanges_of(db, transaction_id)
         callbacks = await reading.callbacks_of(db, transaction_id)
         people = await reading.audited(db, transaction_id)
-    moments = [Moment(row["at"], "event", event_text(row), row["actor"], row["detail"]) for row in events]
+    moments = [
+        Moment(row["at"], "event", event_text(row), row["actor"], without_origin(row["detail"])) for row in events
+    ]
     moments += [
         Moment(
             row["at"],
@@ -158,7 +170,9 @@ async def timeline(rt: Runtime, transaction_id: UUID) -> list[Moment]:
         for row in callbacks
     ]
     moments += [
-        Moment(row["at"], "person", row["action"], row["actor"], {"reason": row["reason"], **row["detail"]})
+        Moment(
+            row["at"], "person", row["action"], row["actor"], {"reason": row["reason"], **without_origin(row["detail"])}
+        )
         for row in people
     ]
     return sorted(moments, key=lambda moment: moment.at)
@@ -176,7 +190,10 @@ async def checkout_request_id(rt: Runtime, transaction_id: UUID) -> str | None:
         row = await reading.payment(db, transaction_id)
         if row is None or row.checkout_request_id_enc is None:
             return None
-        return (await rt.keys.open(db, "checkout_request_id", row.checkout_request_id_enc)).decode()
+        try:
+            return (await rt.keys.open(db, "checkout_request_id", row.checkout_request_id_enc)).decode()
+        except KeyDestroyed:
+            return None
 
 
 async def shown(db: Connection, rt: Runtime, rows: Sequence[PaymentRow]) -> list[PaymentView]:
@@ -262,7 +279,7 @@ def may_retry(rt: Runtime, row: PaymentRow, status: Status, means: ResultCode) -
 def tired(rt: Runtime, row: PaymentRow) -> int:
     """Seconds until this payer's tries at this tab that came to nothing let another begin."""
     tries = row.fruitless or []
-    if len(tries) < FRUITLESS:
+    if len(tries) < rt.settings.prompts_in_vain:
         return 0
     # A second over: what the page promises, the database must not refuse.
-    return max(0, ceil(FRUITLESS_SECONDS - rt.clock.elapsed(tries[FRUITLESS - 1])) + 1)
+    return max(0, ceil(FRUITLESS_SECONDS - rt.clock.elapsed(tries[rt.settings.prompts_in_vain - 1])) + 1)

@@ -77,10 +77,10 @@ async def refund_entries(db: Connection, bar_id: UUID, wanted: Wanted, before: i
           and ($4::text is null or $4 = 'refund')
           and ($5::text is null or e.refund_id::text = $5)
           and ($6::text is null or starts_with(e.kind, $6))
-          and ($7::uuid is null or e.refund_id in (
-              select f.id from mpesa_refunds f
-              where f.receipt_id in (select r.id from mpesa_receipts r where r.transaction_id = $7)
-                 or f.credit_id in (select p.id from tab_payments p where p.transaction_id = $7)))
+          and ($7::uuid is null or e.refund_id = any(array(
+              select f.id from mpesa_receipts r join mpesa_refunds f on f.receipt_id = r.id where r.transaction_id = $7
+              union
+              select f.id from tab_payments p join mpesa_refunds f on f.credit_id = p.id where p.transaction_id = $7)))
           and ($8::timestamptz is null or e.at >= $8) and ($9::timestamptz is null or e.at < $9)
         order by e.id desc limit $10
         """,

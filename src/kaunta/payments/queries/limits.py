@@ -89,6 +89,11 @@ async def latest_attempt(db: Connection, tab_id: UUID, phone_hash: bytes) -> Att
     return Attempt(**row) if row else None
 
 
+async def lock_phone(db: Connection, phone_hash: bytes) -> None:
+    """One after the other counts a phone's prompts, until the transaction ends. Taken after the tab's lock, always."""
+    await db.execute("select pg_advisory_xact_lock(hashtextextended('prompts ' || encode($1, 'hex'), 0))", phone_hash)
+
+
 @dataclass(frozen=True, slots=True)
 class PromptCounts:
     """Prompts sent to one phone, anywhere, in three windows."""

@@ -141,6 +141,27 @@ async def newest_of_bar(
     return [PaymentRow(**row) for row in rows]
 
 
+async def settled_page_of_bar(
+    db: Connection, bar_id: UUID, statuses: list[str], before_at: datetime, before_id: UUID, limit: int
+) -> list[PaymentRow]:
+    """The same for who follows a list by cursors: a payment appears once no transaction is at work that began before
+    it was committed, and that could still add an earlier one (rulings 24). Rows of a restored copy have numbers of
+    another cluster, beyond those this one has given."""
+    rows = await db.fetch(
+        f"""
+        {PAYMENT}
+        where p.bar_id = $1 and p.status::text = any($2) and (p.created_at, p.id) < ($3, $4)
+          and not exists (
+            select from payment_events e where e.transaction_id = p.id and e.kind = 'created'
+              and e.xact >= pg_snapshot_xmin(pg_current_snapshot())
+              and e.xact < pg_snapshot_xmax(pg_current_snapshot()))
+        order by p.created_at desc, p.id desc limit $5
+        """,
+        bar_id, statuses, before_at, before_id, limit,
+    )  # fmt: skip
+    return [PaymentRow(**row) for row in rows]
+
+
 async def events_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
     """A payment's history, oldest first; of a very long one the newest."""
     rows = await db.fetch(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
+from kaunta.core.origin import with_origin
 from kaunta.core.redaction import typed, without_secrets
 
 
@@ -195,7 +196,7 @@ async def append_event(
         values ($1, $2, $3, $4, $5::text::refund_state, $6::text::refund_state, $7, $8, $9)
         """,
         at, bar_id, refund_id, kind, from_state, to_state, actor, None if reason is None else without_secrets(reason),
-        typed(detail),
+        with_origin(actor, typed(detail)),
     )  # fmt: skip
 
 
@@ -227,8 +228,9 @@ async def claim_due(db: Connection, at: datetime, lease_until: datetime, limit: 
     rows = await db.fetch(
         """
         update mpesa_refunds set next_check_at = $2, checks = checks + 1
-        where id in (select id from mpesa_refunds where next_check_at <= $1 and (not needs_approval
-                         or approved_by is not null) order by next_check_at limit $3 for no key update skip locked)
+        where id = any(array(
+            select id from mpesa_refunds where next_check_at <= $1 and (not needs_approval or approved_by is not null)
+            order by next_check_at limit $3 for no key update skip locked))
         returning id
         """,
         at, lease_until, limit,

@@ -81,8 +81,10 @@ async def refunds_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any
         select e.at, e.kind, e.from_state::text as from_state, e.to_state::text as to_state, e.actor, e.reason,
                f.amount, f.method, f.code
         from mpesa_refunds f join refund_events e on e.refund_id = f.id
-        where f.receipt_id in (select id from mpesa_receipts where transaction_id = $1)
-           or f.credit_id in (select id from tab_payments where transaction_id = $1)
+        where f.id = any(array(
+            select g.id from mpesa_receipts r join mpesa_refunds g on g.receipt_id = r.id where r.transaction_id = $1
+            union
+            select g.id from tab_payments l join mpesa_refunds g on g.credit_id = l.id where l.transaction_id = $1))
         order by e.at, e.id limit 100
         """,
         transaction_id,

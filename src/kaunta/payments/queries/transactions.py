@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
+from kaunta.core.origin import with_origin
 from kaunta.core.redaction import typed
 
 
@@ -203,7 +204,7 @@ async def append_event(
         insert into payment_events (at, bar_id, transaction_id, kind, from_status, to_status, actor, detail)
         values ($1, $2, $3, $4, $5::text::transaction_status, $6::text::transaction_status, $7, $8)
         """,
-        at, bar_id, transaction_id, kind, from_status, to_status, actor, typed(detail),
+        at, bar_id, transaction_id, kind, from_status, to_status, actor, with_origin(actor, typed(detail)),
     )  # fmt: skip
 
 

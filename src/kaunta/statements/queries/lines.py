@@ -89,14 +89,14 @@ async def claim(db: Connection, now: datetime, lease: datetime, limit: int, impo
     rows = await db.fetch(
         """
         update statement_lines set look_at = $2
-        where id in (
+        where id = any(array(
             select l.id from statement_lines l
             where l.look_at <= $1 and ($4::uuid is null or l.import_id = $4)
               and not (l.kind = 'reversal' and exists (
                   select from statement_lines p
                   where p.bar_id = l.bar_id and p.environment = l.environment and p.receipt = l.linked
                     and p.kind = 'payment' and p.look_at is not null and p.tries < 3))
-            order by l.kind = 'reversal' desc, l.tries, l.id limit $3 for update skip locked)
+            order by l.kind = 'reversal' desc, l.tries, l.id limit $3 for update skip locked))
         returning id, bar_id, environment, shortcode, receipt, kind, cents, at, linked, import_id, tries, party_enc
         """,
         now, lease, limit, import_id,

@@ -1,11 +1,11 @@
--- 200 bars with a history of 100,000 paid tabs: what the callback path finds in a database that has lived a while.
+-- `bench.bars` bars with a history of `bench.tabs` paid tabs: what the callback path finds in a database that has lived a while.
 -- Guards and foreign keys are off for the filling only.
 
 begin;
 set local session_replication_role = replica;
 
 insert into bars (slug, name, mpesa_enabled, mpesa_environment)
-select 'bench-' || n, 'Bench ' || n, true, 'production' from generate_series(1, 200) n;
+select 'bench-' || n, 'Bench ' || n, true, 'production' from generate_series(1, current_setting('bench.bars')::int) n;
 
 insert into mpesa_credentials (tenant_id, environment, business_shortcode, consumer_key_enc, consumer_secret_enc,
                                passkey_enc, is_active)
@@ -17,18 +17,18 @@ select id, 1, tenant_id, environment, business_shortcode, consumer_key_enc, cons
 from mpesa_credentials;
 
 create table bench_tabs (number bigint primary key, id uuid not null);
-insert into bench_tabs select n, gen_random_uuid() from generate_series(0, 99999) n;
+insert into bench_tabs select n, gen_random_uuid() from generate_series(0, current_setting('bench.tabs')::int - 1) n;
 
 create temporary table bench_bars on commit drop as select row_number() over () - 1 as number, id from bars;
 
 insert into tabs (id, bar_id, tab_number, ref, join_code, opened_by, opened_at)
-select t.id, b.id, 1 + t.number / 200, gen_random_uuid()::text, '0000', 'bench',
+select t.id, b.id, 1 + t.number / current_setting('bench.bars')::int, gen_random_uuid()::text, '0000', 'bench',
        now() - make_interval(secs => 90 * t.number)
-from bench_tabs t join bench_bars b on b.number = t.number % 200;
+from bench_tabs t join bench_bars b on b.number = t.number % current_setting('bench.bars')::int;
 
 insert into tab_orders (id, bar_id, tab_id, order_number, items, total, status, initiated_by, idempotency_key,
                         created_at, confirmed_at)
-select gen_random_uuid(), t.bar_id, t.id, o, '[{"name": "bench", "quantity": 1, "price": 500}]', 500, 'confirmed',
+select gen_random_uuid(), t.bar_id, t.id, o, '[{"name": "bench", "quantity": 1, "price": 20000}]', 20000, 'confirmed',
        'staff', t.id || '-' || o, t.opened_at, t.opened_at
 from tabs t cross join generate_series(1, 2) o;
 
@@ -60,6 +60,6 @@ cross join (values (null, 'pending'), ('pending', 'sent'), ('sent', 'completed')
 
 -- The inbox's present month too is one that has been lived in: an empty one is planned for as if it stayed empty.
 insert into mpesa_callbacks (received_at, channel, body_enc, processed_at, verdict, next_attempt_at)
-select now(), 'stk', '\x00', now(), 'applied', now() from generate_series(1, 100000);
+select now(), 'stk', '\x00', now(), 'applied', now() from generate_series(1, current_setting('bench.tabs')::int);
 
 commit;

@@ -1,0 +1,123 @@
+"""What docs/explanation/scale.md says of the schema: bars could live on many PostgreSQLs, and what stands in the way.
+
+Every growing table names its bar, what is unique across bars is on a list, and what a payment waits for is looked up by
+its bar or by what belongs to one bar.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from kaunta.core.db import connect
+from tests.plugins.databases import Databases
+from tests.schema.test_plans import STEADY, called, plan_of, read_house
+from tests.schema.test_queries import STATEMENTS
+
+PAGE = Path(__file__).parents[2] / "docs/explanation/scale.md"
+
+#: Growing tables without a bar, and why.
+OF_NO_BAR = {
+    "mpesa_callbacks": "what Safaricom posts is kept before anybody knows whose it is",
+    "sign_in_attempts": "who signs in is nobody's yet",
+    "audit_seals": "one chain over the whole house",
+    "audit_digests": "the rows of that chain",
+    "alert_messages": "one message tells of several bars",
+}
+#: What is unique across all bars besides ids, which are random or from one sequence.
+ACROSS_BARS = {
+    "mpesa_receipts_environment_receipt_key", "tab_payments_one_credit_a_receipt", "mpesa_refunds_one_a_code",
+    "mpesa_transactions_callback_token_hash_key", "mpesa_transactions_checkout_request_id_hash_key",
+    "mpesa_transactions_receipt_ref_key", "tabs_ref_key", "daraja_requests_token_hash_key", "problems_one_open",
+    "alerts_one_going_on",
+}  # fmt: skip
+#: Columns whose value belongs to one bar: with the bar beside them nothing would change.
+OF_ONE_BAR = (
+    "bar_id", "tab_id", "transaction_id", "receipt_id", "refund_id", "ledger_id", "credit_id", "claim_id",
+    "endpoint_id", "credential_id", "corrects", "retry_of",
+)  # fmt: skip
+#: A row's own name, or one of those that are unique across bars.
+NAMES = ("id", "callback_token_hash", "checkout_request_id_hash", "receipt", "receipt_ref", "ref", "token_hash")
+
+#: What a callback, a status page and a prompt wait for.
+HOT = {
+    *(
+        f"kaunta.payments.queries.inbox.{name}"
+        for name in ("store", "lock_first_waiting", "lock_unprocessed", "finish")
+    ),
+    *(
+        f"kaunta.payments.queries.limits.{name}"
+        for name in ("most_at_bar", "kept_key", "keep_key", "open_amount", "latest_attempt", "unsuccessful_prompts")
+    ),
+    "kaunta.payments.queries.reading.payment",
+    "kaunta.tabs.queries.tabs.lock_tab",
+    "kaunta.tabs.queries.tabs.tab_id_by_ref",
+}  # fmt: skip
+HOT_MODULES = {"kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}
+
+
+@pytest_asyncio.fixture
+async def empty_url(databases: Databases) -> AsyncIterator[str]:
+    """A migrated database without any row."""
+    async with databases.fresh() as url:
+        yield url
+
+
+async def test_every_growing_table_names_its_bar(empty_url: str) -> None:
+    async with connect(empty_url) as db:
+        rows = await db.fetch(
+            """
+            select c.relname::text as name from pg_class c
+            where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace
+              and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'bar_id')
+            """
+        )
+    assert {row["name"] for row in rows} - STEADY == OF_NO_BAR.keys()
+
+
+async def test_what_is_unique_across_bars_is_on_the_page(empty_url: str) -> None:
+    async with connect(empty_url) as db:
+        rows = await db.fetch(
+            """
+            select c.relname::text as of, i.indexrelid::regclass::text as name,
+                   array(select pg_get_indexdef(i.indexrelid, n, true)
+                         from generate_series(1, i.indnkeyatts) n) as columns
+            from pg_index i join pg_class c on c.oid = i.indrelid
+            where i.indisunique and c.relnamespace = 'public'::regnamespace and not c.relispartition
+              and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'bar_id')
+            """
+        )
+    across = {row["name"] for row in rows if row["of"] not in STEADY and not set(row["columns"]) & {"id", *OF_ONE_BAR}}
+    assert across == ACROSS_BARS
+    page = PAGE.read_text(encoding="utf-8")
+    assert [name for name in sorted(across | OF_NO_BAR.keys()) if f"`{name}`" not in page] == []
+
+
+async def test_what_a_payment_waits_for_is_looked_up_within_its_bar(empty_url: str) -> None:
+    keys = re.compile(rf"\b(?:{'|'.join((*OF_ONE_BAR, *NAMES))})\b\)? = ")
+    astray: dict[str, list[str]] = {}
+    asked: set[str] = set()
+    async with connect(empty_url) as db:
+        await db.execute("set enable_seqscan = off")
+        house = await read_house(db)
+        for each in STATEMENTS:
+            name = called(each.place)
+            if name not in HOT and name.rpartition(".")[0] not in HOT_MODULES:
+                continue
+            asked.add(name)
+            for node in nodes(await plan_of(db, each.sql or "") or {}):
+                conditions = " ".join(str(node.get(kind, "")) for kind in ("Index Cond", "Recheck Cond", "Filter"))
+                reads = "Relation Name" in node and node["Node Type"] != "ModifyTable"
+                if reads and node["Relation Name"] in house.growing and not keys.search(conditions):
+                    astray.setdefault(name, []).append(node["Relation Name"])
+    assert asked >= HOT
+    assert astray == {}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan and everything in it."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)

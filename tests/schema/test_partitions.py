@@ -1,0 +1,121 @@
+"""Months of the inbox, the events and the audit: made ahead, dropped when nobody needs them, nobody waits for it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from kaunta.core import queries
+from kaunta.core.db import Connection, Pool
+from kaunta.core.runtime import Runtime
+from kaunta.payments.initiate import Pushes
+from kaunta.worker import Worker
+
+LONG_AGO = datetime(2012, 1, 1, tzinfo=UTC)
+PARTITIONED = ("mpesa_callbacks", "payment_events", "audit_events")
+
+
+@pytest.fixture
+def worker(rt: Runtime, pushes: Pushes) -> Worker:
+    return Worker(rt, pushes.daraja, name="test:1")
+
+
+@pytest_asyncio.fixture
+async def old_months(db: Pool) -> None:
+    """Two months of 2010 in each of the three tables."""
+    for table in PARTITIONED:
+        for month in ("01", "02"):
+            following = f"2010-{int(month) + 1:02}-01"
+            await db.execute(
+                f"create table {table}_2010_{month} partition of {table}"
+                f" for values from ('2010-{month}-01 00:00+00') to ('{following} 00:00+00')"
+            )
+
+
+async def months(db: Pool) -> list[str]:
+    """What there is of 2010."""
+    rows = await db.fetch("select relname::text as name from pg_class where relname like '%\\_2010\\___' order by 1")
+    return [row["name"] for row in rows if not row["name"].endswith("_idx")]
+
+
+@asynccontextmanager
+async def reader_of_everything(db: Pool) -> AsyncIterator[None]:
+    """Somebody who reads the whole tables for an hour: a backup."""
+    async with db.acquire() as reading, reading.transaction():
+        for table in PARTITIONED:
+            await reading.fetch(f"select * from {table}")
+        yield
+
+
+async def store_callback(db: Connection | Pool, at: datetime, *, processed: bool) -> None:
+    await db.execute(
+        """
+        insert into mpesa_callbacks (received_at, channel, body_enc, processed_at, verdict, next_attempt_at)
+        values ($1, 'stk', '', $2, $3, $1)
+        """,
+        at, at if processed else None, "orphan" if processed else None,
+    )  # fmt: skip
+
+
+async def next_month(db: Pool) -> str:
+    name: str = await db.fetchval("select to_char(now() at time zone 'UTC' + interval '1 month', 'YYYY_MM')")
+    return name
+
+
+async def test_while_somebody_reads_everything_no_month_is_made_and_no_callback_waits(
+    rt: Runtime, worker: Worker
+) -> None:
+    await rt.db.execute(f"drop table mpesa_callbacks_{await next_month(rt.db)}")
+    async with reader_of_everything(rt.db):
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            async with rt.db.acquire() as db:
+                await queries.make_partitions(db, 6)
+        await worker.keep_up()
+        await store_callback(rt.db, rt.clock.now(), processed=False)
+        async with rt.db.acquire() as db:
+            assert await queries.months_ahead(db) == 5
+    await worker.keep_up()
+    async with rt.db.acquire() as db:
+        assert await queries.months_ahead(db) >= 6
+
+
+async def test_months_that_nobody_needs_are_dropped_and_what_waits_or_is_on_record_stays(
+    rt: Runtime, worker: Worker, old_months: None
+) -> None:
+    await store_callback(rt.db, datetime(2010, 1, 5, tzinfo=UTC), processed=True)
+    await store_callback(rt.db, datetime(2010, 2, 5, tzinfo=UTC), processed=False)
+    await rt.db.execute(
+        "insert into audit_events (at, actor, action, object_kind, object_id)"
+        " values ('2010-01-05', 'x', 'bar.added', 'bar', 'x')"
+    )
+    await worker.keep_up()
+    assert await months(rt.db) == ["audit_events_2010_01", "mpesa_callbacks_2010_02"]
+    told = await rt.db.fetch("select object_id from audit_events where action = 'partition.dropped' order by id")
+    assert [row["object_id"] for row in told] == [
+        "mpesa_callbacks_2010_01", "payment_events_2010_01", "audit_events_2010_02", "payment_events_2010_02",
+    ]  # fmt: skip
+
+
+async def test_a_month_is_not_dropped_behind_a_reader_and_goes_the_next_time(
+    rt: Runtime, worker: Worker, old_months: None
+) -> None:
+    async with reader_of_everything(rt.db):
+        await worker.keep_up()
+        await store_callback(rt.db, rt.clock.now(), processed=False)
+        assert len(await months(rt.db)) == 6
+    await worker.keep_up()
+    assert await months(rt.db) == []
+
+
+async def test_nothing_is_dropped_before_its_time_whoever_asks(rt: Runtime, old_months: None) -> None:
+    async with rt.db.acquire() as db:
+        assert await queries.drop_month(db, datetime(2010, 1, 31, tzinfo=UTC)) is None
+        assert await queries.drop_month(db, LONG_AGO) == "audit_events_2010_01"
+        asked_for_everything = [await queries.drop_month(db, datetime(2100, 1, 1, tzinfo=UTC)) for _ in range(6)]
+    assert asked_for_everything[5] is None
+    assert await months(rt.db) == []
+    async with rt.db.acquire() as db:
+        assert await queries.months_ahead(db) >= 6
