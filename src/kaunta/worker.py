@@ -28,7 +28,6 @@ from kaunta.core import queries
 from kaunta.core.audit import audit
 from kaunta.core.db import transaction
 from kaunta.core.metrics import TURNS
-from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.client import DarajaClient
 from kaunta.deploy.certificate_watch import watch_certificate
@@ -223,18 +222,5 @@ class Worker:
             log.info("worker.partitions_wait", name="upkeep")
 
     async def check_invariants(self) -> int:
-        """What must always be true; a broken sentence is put before a person at once."""
-        rt = self.rt
-        async with rt.db.acquire() as reading, reading.transaction(isolation="repeatable_read", readonly=True):
-            findings = await invariants.check_all(reading)
-        async with transaction(rt.db) as db:
-            for finding in findings:
-                if finding.ok:
-                    await close_problem(db, rt.clock, "invariant", finding.name, by="kaunta", reason="true again")
-                else:
-                    log.critical("invariant.broken", name=finding.name, count=len(finding.rows))
-                    await open_problem(
-                        db, rt.clock, "invariant", finding.name, bar_id=None, severity=Severity.CRITICAL,
-                        sentence=finding.sentence, count=len(finding.rows),
-                    )  # fmt: skip
+        await invariants.look_at_each(self.rt)
         return 0

@@ -31,7 +31,10 @@ async def test_every_line_of_every_table_is_sealed_once(sealed: SealedAudit) -> 
     report = await sealed.verify()
     assert (report.ok, report.rows, report.forgotten) == (True, 7, 0)
     assert await seal(sealed.rt) == 0
-    assert await sealed.rt.db.fetchval("select array_agg(batch order by batch) from audit_seals") == [1, 2, 3]
+    # One of the payment's and two of the lines at the least; more where another test's transaction lay in between.
+    batches = await sealed.rt.db.fetchval("select array_agg(batch order by batch) from audit_seals")
+    assert batches == list(range(1, len(batches) + 1))
+    assert len(batches) >= 3
 
 
 async def test_a_later_commit_with_a_lower_id_is_not_skipped(sealed: SealedAudit, database_url: str) -> None:

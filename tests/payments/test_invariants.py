@@ -1,13 +1,15 @@
 """What is always true holds after everything that can really happen, and each sentence can be broken."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
-from kaunta.core.db import transaction
-from kaunta.payments.invariants import check_all
+from kaunta.core.db import Connection, connect, transaction
+from kaunta.payments.invariants import check_all, look_at_each
+from kaunta.payments.queries import invariants as queries
 from kaunta.payments.queries.invariants import INVARIANTS
 from kaunta.payments.resolve import Resolution, resolve
 from kaunta.tabs.settle import record_payment
@@ -118,6 +120,62 @@ async def test_the_worker_puts_a_broken_invariant_before_a_person_and_takes_it_b
     await evening.tamper("update mpesa_transactions set amount_received = amount where id = $1", paid)
     await worker.check_invariants()
     assert await evening.problems() == set()
+
+
+@pytest_asyncio.fixture
+async def held(paid: UUID, database_url: str) -> AsyncIterator[Connection]:
+    """Another connection, in a transaction that keeps one of the sentences, and only that, from its answer."""
+    async with connect(database_url) as db, db.transaction():
+        await db.execute("lock table mpesa_receipt_sightings in access exclusive mode")
+        yield db
+
+
+async def test_what_finds_no_answer_in_time_is_told_until_it_is_answered(evening: Evening, held: Connection) -> None:
+    asked = "select severity, close_reason from problems where kind = 'invariant_unchecked' and subject = $1"
+    await look_at_each(evening.rt, seconds=0.5)
+    row = await evening.rt.db.fetchrow(asked, "every_receipt_was_seen")
+    assert row is not None
+    assert tuple(row) == ("error", None)
+    await held.execute("rollback and chain")
+    await look_at_each(evening.rt)
+    assert await evening.problems() == set()
+    assert await evening.rt.db.fetchval(f"select close_reason from ({asked}) p", "every_receipt_was_seen") == (
+        "answered again"
+    )
+
+
+async def test_what_is_not_answered_keeps_nothing_else_from_being_looked_at(evening: Evening, held: Connection) -> None:
+    await evening.tamper(
+        "insert into statement_lines"
+        " (bar_id, environment, shortcode, receipt, kind, direction, label, cents, at, import_id)"
+        " select id, 'sandbox', '174379', 'SKK1A2B3C4', 'payment', 'in', '', 100, now(), id from bars"
+    )
+    names = list(INVARIANTS)
+    assert names.index("every_receipt_was_seen") < names.index("statement_payments_are_known")
+    looking = asyncio.create_task(look_at_each(evening.rt))
+    cancelled = None
+    while not looking.done():
+        # As the server does it when the time is over, but at a moment that does not depend on the machine's pace.
+        cancelled = cancelled or await evening.rt.db.fetchval(
+            "select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database()"
+            " and application_name = 'kaunta-invariants' and wait_event_type = 'Lock'"
+        )
+        await asyncio.sleep(0.02)
+    await looking
+    rows = await evening.rt.db.fetch("select kind, subject from problems where closed_at is null")
+    assert {tuple(row) for row in rows} == {
+        ("invariant_unchecked", "every_receipt_was_seen"),
+        ("invariant", "statement_payments_are_known"),
+    }
+
+
+async def test_an_invariant_has_its_own_time_for_one_transaction_only(evening: Evening) -> None:
+    async with evening.rt.db.acquire() as db:
+        before = await db.fetchval("show statement_timeout")
+        async with db.transaction():
+            await queries.take_time(db, 600)
+            assert await db.fetchval("show statement_timeout") == "10min"
+        assert await db.fetchval("show statement_timeout") == before == "15s"
 
 
 SCENARIOS = (

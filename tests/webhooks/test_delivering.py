@@ -13,11 +13,10 @@ from kaunta.core.runtime import Runtime
 from kaunta.settings import Mode, Settings
 from kaunta.webhooks import delivering, endpoints
 from kaunta.webhooks.delivering import LEASE_SECONDS, LOUD_AFTER, MOST_ATTEMPTS, Failed, redeliver, try_endpoint
-from kaunta.webhooks.telling import tell
 from tests.crash.forks import environment
 from tests.support.bars import SeededBar
 
-from .conftest import Evening, Listens, Receiver
+from .conftest import Evening, Listens, Receiver, tell
 
 #: A courier that dies between the receiver's yes and its own commit.
 DIES = """

@@ -16,6 +16,7 @@ from kaunta.settings import Settings
 from tests.cli.conftest import Kaunta
 from tests.crash.forks import environment
 from tests.support.bars import SeededBar
+from tests.support.cluster import earlier_transactions_ended
 
 from .conftest import Evening, Listens, Receiver
 
@@ -108,6 +109,7 @@ async def test_a_page_shows_no_payment_before_those_that_began_earlier_are_commi
     """Else a program that has read up to a payment would never see the earlier one (rulings 24)."""
     key = await key_of(rt, bar, "payments:read")
     first = await evening.pays(bar.tab, 100)
+    await earlier_transactions_ended(rt.db)
     async with rt.db.acquire() as slow:
         undertaking = slow.transaction()
         await undertaking.start()
@@ -116,6 +118,7 @@ async def test_a_page_shows_no_payment_before_those_that_began_earlier_are_commi
         _, page = await get(http, TRANSACTIONS, key)
         assert [each["transactionId"] for each in page["transactions"]] == [str(first)]
         await undertaking.rollback()
+    await earlier_transactions_ended(rt.db)
     _, page = await get(http, TRANSACTIONS, key)
     assert [each["transactionId"] for each in page["transactions"]] == [str(second), str(first)]
 

@@ -11,10 +11,9 @@ from kaunta.core.runtime import Runtime
 from kaunta.payments.queries import sightings
 from kaunta.payments.refunds import RefundWanted, request
 from kaunta.settings import Settings
-from kaunta.webhooks.telling import tell
 from tests.support.bars import SeededBar
 
-from .conftest import PHONE, Evening, Listens, Receiver
+from .conftest import PHONE, Evening, Listens, Receiver, tell
 
 
 async def test_a_completed_payment_is_told_with_a_signature_that_verifies(
@@ -127,7 +126,7 @@ async def test_an_event_of_a_slow_transaction_is_told_although_a_later_one_was_t
             evening.clock.now(), bar.id, first, {"irregularities": ["duplicate"]},
         )  # fmt: skip
         second = await evening.pays(bar.tab, 200)
-        await evening.turn()
+        await evening.turn(patient=False)
         told = {post.said["data"]["transactionId"] for post in receiver.at("/pos")}
         assert str(second) not in told
         await transaction.commit()

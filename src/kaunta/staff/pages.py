@@ -190,7 +190,7 @@ def counter_page(
     fragment = live and request.headers.get("x-fragment") == "main"
     if fragment and request.headers.get("if-none-match") == tag:
         return Response(status_code=204, headers={"ETag": tag, "Cache-Control": "no-store"})
-    places, beside = head(seat, request.url.path) if seat else ([], [])
+    places, places_beside = head(seat, request.url.path) if seat else ([], [])
     response = web.page(
         request,
         f"staff/{template}",
@@ -199,7 +199,7 @@ def counter_page(
         session=seat.session if seat else session,
         bar=seat.bar if seat else None,
         places=places,
-        beside=beside,
+        places_beside=places_beside,
         here=request.url.path,
         # Test mode shows on every page of the bar, and a payment's page says which kind the payment was.
         environment=environment or (seat.bar.environment if seat else None),

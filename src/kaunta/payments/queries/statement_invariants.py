@@ -14,11 +14,14 @@ async def statement_payments_are_known(db: Connection) -> Offenders:
     """Every completed payment on a statement is a proven receipt, waits to be looked at, or is nobody's here."""
     rows = await db.fetch(
         """
-        select l.receipt, l.placed_as from statement_lines l
-        where l.kind = 'payment' and l.look_at is null
-          and coalesce(l.placed_as, '') not in ('before', 'elsewhere', 'not_whole')
-          and not exists (select from mpesa_receipts r where r.environment = l.environment and r.receipt = l.receipt)
-        limit 20
+        with offenders as materialized (
+            select l.receipt, l.placed_as from statement_lines l
+            where l.kind = 'payment' and l.look_at is null
+              and coalesce(l.placed_as, '') not in ('before', 'elsewhere', 'not_whole')
+              and not exists (select from mpesa_receipts r
+                              where r.environment = l.environment and r.receipt = l.receipt)
+        )
+        select * from offenders limit 20
         """
     )
     return [dict(row) for row in rows]
@@ -28,18 +31,23 @@ async def statement_reversals_are_known(db: Connection) -> Offenders:
     """Every reversal on a statement is a refund on record, or was put before a person."""
     rows = await db.fetch(
         """
-        select l.receipt, l.linked, l.placed_as from statement_lines l
-        where l.kind = 'reversal' and l.look_at is null and coalesce(l.placed_as, '') <> 'before'
-          and not exists (
-              select from mpesa_refunds f join mpesa_receipts r on r.id = f.receipt_id
-              where f.environment = l.environment and r.receipt = l.linked and f.state = 'refunded')
-          and not exists (
-              select from problems p left join mpesa_receipts r on r.id::text = p.subject
-              where p.kind in ('reversal_without_receipt', 'reversal_seen_elsewhere', 'given_back_too_much',
-                                 'receipt_not_whole')
-                -- Of a payment that is not here the problem's subject is its code.
-                and (p.subject in (l.receipt, l.environment || ':' || l.linked) or r.receipt = l.linked))
-        limit 20
+        with told as (
+            select subject from problems
+            where kind in ('reversal_without_receipt', 'reversal_seen_elsewhere', 'given_back_too_much',
+                           'receipt_not_whole')
+        ), offenders as materialized (
+            select l.receipt, l.linked, l.placed_as from statement_lines l
+            where l.kind = 'reversal' and l.look_at is null and coalesce(l.placed_as, '') <> 'before'
+              and not exists (
+                  select from mpesa_refunds f join mpesa_receipts r on r.id = f.receipt_id
+                  where f.environment = l.environment and r.receipt = l.linked and f.state = 'refunded')
+              and not exists (select from told p where p.subject = l.receipt)
+              -- Of a payment that is not here the problem's subject is its code.
+              and not exists (select from told p where p.subject = l.environment || ':' || l.linked)
+              and not exists (select from told p join mpesa_receipts r on r.id::text = p.subject
+                              where r.receipt = l.linked)
+        )
+        select * from offenders limit 20
         """
     )
     return [dict(row) for row in rows]
