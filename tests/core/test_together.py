@@ -52,6 +52,22 @@ async def test_a_crowd_shares_commits_and_each_is_given_its_own_result(gathering
     assert await commits(book) <= CROWD / together.MOST_AT_ONCE + together.ABREAST
 
 
+async def also(db: Connection, numbers: Sequence[int]) -> list[int]:
+    """As `note`; another writing is another batch."""
+    return await note(db, numbers)
+
+
+async def test_who_comes_in_the_moment_in_which_others_end_is_not_left_waiting(gathering: Together, book: Pool) -> None:
+    async def one_after_the_other(first: int) -> None:
+        await gathering.write(note, first)
+        await gathering.write(note, first + 1)
+
+    for number in range(0, 300, 3):
+        async with asyncio.timeout(SOON):
+            await asyncio.gather(one_after_the_other(number), gathering.write(also, number + 2))
+    assert sorted(await noted(book)) == list(range(300))
+
+
 async def test_a_lone_row_waits_for_nobody(gathering: Together, book: Pool) -> None:
     async with asyncio.timeout(SOON):
         assert await gathering.write(note, 7) == 14

@@ -51,6 +51,8 @@ class Together:
         self.db = db
         self.waiting: deque[Waiting] = deque()
         self.turns: set[asyncio.Task[None]] = set()
+        #: Turns that will look again at what waits. A task is done a moment after it looked for the last time.
+        self.abreast = 0
 
     async def write(self, write: Write[T, R], item: T) -> R:
         """What `write` returned for `item`, committed.
@@ -62,7 +64,8 @@ class Together:
             raise TooMuchAtOnce
         waiting = Waiting(write, item, asyncio.get_running_loop().create_future())
         self.waiting.append(waiting)
-        if len(self.turns) < ABREAST:
+        if self.abreast < ABREAST:
+            self.abreast += 1
             turn = asyncio.create_task(self.turn())
             self.turns.add(turn)
             turn.add_done_callback(self.turns.discard)
@@ -71,8 +74,11 @@ class Together:
 
     async def turn(self) -> None:
         """Write batch after batch until nothing waits."""
-        while batch := self.next_batch():
-            await self.settle(batch)
+        try:
+            while batch := self.next_batch():
+                await self.settle(batch)
+        finally:
+            self.abreast -= 1
 
     def next_batch(self) -> list[Waiting]:
         """The first that wait, as many as one commit takes, all for the same writing; who left is left out."""
