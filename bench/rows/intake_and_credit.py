@@ -28,6 +28,7 @@ async def ours(taking: Taking) -> Measured:
     """A second of load, and then until the last callback is credited: all of that time counts."""
     number = MOST_PER_SECOND["ours"]
     first = await taking.payments(number)
+    await taking.leave_nothing_waiting()
     with taking.ground.kaunta(taking.bars.url) as program:
         await warm_up(program.port, callbacks(first, 100))
         await credited(taking)
