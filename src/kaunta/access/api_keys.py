@@ -67,6 +67,16 @@ async def revoke_api_keys(db: Connection, rt: Runtime, label: str, *, by: str) -
     return count
 
 
+async def revoke_api_key(db: Connection, rt: Runtime, id_: UUID, *, by: str) -> bool:
+    """One key opens nothing any more, in the caller's transaction; False where none does."""
+    owner = await queries.revoke_api_key(db, id_, rt.clock.now())
+    if owner is None:
+        return False
+    bar_id = None if owner == id_ else owner
+    await audit(db, rt.clock, by, "api_key.revoked", "api_key", id_, bar_id=bar_id)
+    return True
+
+
 async def caller(db: Connection, authorization: str | None) -> ApiCaller | None:
     """Who an `Authorization: Bearer` header says calls; None where the key is not good."""
     scheme, _, key = (authorization or "").partition(" ")

@@ -9,6 +9,7 @@ from kaunta import __version__
 from kaunta.cli import (
     adopt,
     alerts,
+    api_key,
     audit,
     backup,
     bar,
@@ -75,6 +76,7 @@ app.add_typer(sync.app, name="sync")
 app.add_typer(codes.app, name="codes")
 app.add_typer(audit.app, name="audit")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(api_key.app, name="api-key")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(simulator.app, name="simulator")
 

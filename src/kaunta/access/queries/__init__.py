@@ -19,6 +19,8 @@ from kaunta.access.queries.api_keys import (
     api_key,
     count_use,
     insert_api_key,
+    keys_in_use,
+    revoke_api_key,
     revoke_api_keys,
 )
 from kaunta.access.queries.blocks import (
@@ -130,6 +132,7 @@ __all__ = [
     "insert_sign_in",
     "insert_started",
     "invitation",
+    "keys_in_use",
     "lasting_block",
     "lasting_blocks",
     "lift_block",
@@ -146,6 +149,7 @@ __all__ = [
     "remove_second_factor",
     "replace_recovery_codes",
     "replace_token",
+    "revoke_api_key",
     "revoke_api_keys",
     "session",
     "sessions_of",

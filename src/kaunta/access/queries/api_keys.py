@@ -22,6 +22,41 @@ async def revoke_api_keys(db: Connection, label: str, at: datetime) -> int:
     return affected(tag)
 
 
+async def revoke_api_key(db: Connection, id_: UUID, at: datetime) -> UUID | None:
+    """One key opens nothing any more; whose it was: its bar, or its own id where it was the installation's. None: there
+    is none that opens anything."""
+    found: UUID | None = await db.fetchval(
+        "update api_keys set revoked_at = $2 where id = $1 and revoked_at is null returning coalesce(bar_id, id)",
+        id_, at,
+    )  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key that opens something, without itself. `bar_slug` None: the installation's."""
+
+    id: UUID
+    bar_slug: str | None
+    label: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+async def keys_in_use(db: Connection, bar_id: UUID | None) -> list[ListedKey]:
+    """The keys of a bar, or all, oldest first."""
+    rows = await db.fetch(
+        """
+        select k.id, b.slug as bar_slug, k.label, k.scopes, k.created_at, k.last_used_at
+        from api_keys k left join bars b on b.id = k.bar_id
+        where k.revoked_at is null and ($1::uuid is null or k.bar_id = $1) order by k.created_at, k.id
+        """,
+        bar_id,
+    )
+    return [ListedKey(**row) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKeyRow:
     id: UUID
