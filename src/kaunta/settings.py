@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_valida
 
 from kaunta.alert_settings import AlertSettings
 from kaunta.backup_settings import BackupSettings
+from kaunta.limit_settings import LimitSettings
 
 
 class Mode(StrEnum):
@@ -25,14 +26,6 @@ class Mode(StrEnum):
 
 class CallbackSources(StrEnum):
     """What becomes of a callback from outside Safaricom's networks."""
-
-    ENFORCE = "enforce"
-    LOG = "log"
-    OFF = "off"
-
-
-class AddressLimits(StrEnum):
-    """What becomes of an address that asked for too many prompts in vain. A bar full of guests is one address."""
 
     ENFORCE = "enforce"
     LOG = "log"
@@ -52,7 +45,7 @@ ORIGIN = "write an origin like https://pay.example.co.ke, without a path"
 PHONE = re.compile(r"(\+?254|0)?[17][0-9]{8}")
 
 
-class Settings(BackupSettings, AlertSettings):
+class Settings(LimitSettings, BackupSettings, AlertSettings):
     """The environment, read and checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -110,26 +103,6 @@ class Settings(BackupSettings, AlertSettings):
     )
     max_amount: int = Field(250_000, ge=1, le=500_000, description="Shillings a production payment may be at most.")
     max_amount_sandbox: int = Field(1_000, ge=1, le=250_000, description="Shillings a sandbox payment may be at most.")
-    prompts_per_minute: int = Field(3, ge=1, le=3, description="Prompts one phone gets within a minute, at all bars.")
-    prompts_per_hour: int = Field(10, ge=1, le=10, description="Prompts one phone gets within an hour, at all bars.")
-    prompts_per_day: int = Field(50, ge=1, le=50, description="Prompts one phone gets within a day, at all bars.")
-    prompts_in_vain: int = Field(
-        3, ge=1, le=3, description="Prompts of one payer at one tab that may come to nothing within ten minutes."
-    )
-    address_limits: AddressLimits = Field(
-        AddressLimits.LOG,
-        description="Addresses that ask for prompts in vain: enforce, log or off. A bar's Wi-Fi is one address.",
-    )
-    address_tries_per_hour: int = Field(
-        300,
-        ge=20,
-        le=10_000,
-        description="Refused and failed tries an address has within an hour; one that paid today has 300 at least.",
-    )
-    queries_per_minute: float = Field(
-        5, gt=0, le=10_000, description="STK queries a credential may ask a minute; Daraja's sandbox allows five."
-    )
-    api_per_minute: int = Field(600, ge=1, le=100_000, description="Requests one API key may make within a minute.")
     clock_factor: float = Field(
         1, ge=1, le=1_000, description="Development only: makes every interval of policy pass this many times faster."
     )

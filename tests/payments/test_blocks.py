@@ -21,9 +21,9 @@ from kaunta.access.blocks import (
 from kaunta.core.errors import BadRequest
 from kaunta.core.phone import PhoneRefused
 from kaunta.core.runtime import Runtime
+from kaunta.limit_settings import AddressLimits
 from kaunta.payments.errors import AddressBlocked, PromptsBlocked, TooManyPrompts
 from kaunta.payments.standing import REFUSALS_KEPT
-from kaunta.settings import AddressLimits
 from tests.support.bars import OpenTab, SeededBar
 
 from .conftest import FRIENDS, Evening, Said

@@ -21,7 +21,7 @@ from kaunta.core.personal import KeyDestroyed
 from kaunta.core.phone import Msisdn, masked
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
-from kaunta.settings import AddressLimits
+from kaunta.limit_settings import AddressLimits
 
 log = structlog.get_logger(__name__)
 

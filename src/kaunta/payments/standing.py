@@ -16,8 +16,8 @@ from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import KauntaError
 from kaunta.core.phone import Msisdn
 from kaunta.core.runtime import Runtime
+from kaunta.limit_settings import AddressLimits
 from kaunta.payments.errors import AddressBlocked, PromptsBlocked, TooManyPrompts
-from kaunta.settings import AddressLimits
 from kaunta.tabs import queries as tab_queries
 
 log = structlog.get_logger(__name__)
