@@ -11,6 +11,7 @@ from kaunta.core import queries
 from kaunta.core.audit import audit
 from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
+from kaunta.core.migrate import head_revision
 from kaunta.core.problems import open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Damaged
@@ -39,7 +40,7 @@ BROKEN = {
     ),
     "schema_differs": (
         "update alembic_version set version_num = '0001'",
-        "update alembic_version set version_num = '0002'",
+        f"update alembic_version set version_num = '{head_revision()}'",
     ),
     "partitions_short": (
         "create or replace function kaunta_months_ahead() returns integer language sql stable as 'select 1'",

@@ -1,9 +1,7 @@
 """One payment, its end, the shift, alerts, health and the audit in a browser: accessible, no wider than the screen."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
@@ -16,6 +14,7 @@ from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.vault import generate_entry
 from tests.audit.conftest import SealedAudit
 from tests.browser.conftest import Opener
+from tests.browser.pictures import keep
 from tests.browser.test_look import look
 from tests.browser.test_paying import sign_in
 from tests.customer.conftest import read
@@ -57,9 +56,7 @@ async def evening(counter: Counter, bar: SeededBar) -> str:
 async def show(page: Page, name: str) -> None:
     """Everything on it opened and looked at; with KAUNTA_SCREENS, a folder, a picture is kept."""
     width = page.viewport_size["width"]  # type: ignore[index]
-    if folder := os.environ.get("KAUNTA_SCREENS"):
-        whole = name != "staff-audit"  # which goes on for long
-        await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=whole, animations="disabled")
+    await keep(page, f"{name}-{width}", whole=name != "staff-audit")  # which goes on for long
     await page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     await look(page)
 
@@ -78,9 +75,11 @@ async def test_what_people_look_back_on(
     unknown = await evening(at_counter(""), bar)
     page = await opened("/staff/login", width=width, scheme=scheme)
     await sign_in(page, bar, owner=True)
-    for name in ("shift", "alerts", "blocks", "health", "audit", f"payments/{unknown}"):
+    for name in ("shift", "alerts", "blocks", "health", "audit"):
         await page.goto(f"/staff/{name}")
-        await show(page, f"staff-{name.partition('/')[0]}")
+        await show(page, f"staff-{name}")
+    await page.goto(f"/staff/payments/{unknown}")
+    await show(page, "staff-payment-unknown")
     await page.goto(f"/staff/payments/{unknown}/resolve")
     await show(page, "staff-resolve-1")
     await page.click("main button:has-text('Check with M-Pesa now')")

@@ -3,11 +3,9 @@
 Every run walks the journey and looks at what is on it; only with KAUNTA_SCREENS, a folder, are the pictures kept.
 """
 
-import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -15,6 +13,7 @@ from playwright.async_api import Page, expect
 from kaunta.simulator.testing import FRIDAY_EVENING
 from tests.browser.conftest import Opener, Outcome
 from tests.browser.evening import NewTab, evening, sleeping_books
+from tests.browser.pictures import keep
 from tests.browser.test_paying import sign_in
 from tests.support.bars import SeededBar
 from tests.support.door import Served
@@ -65,17 +64,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(
-    opened: Opener, outcome: Outcome, bar: SeededBar, application: Served, simulator: Safaricom, tmp_path: Path
-) -> Stage:
-    folder = Path(os.environ.get("KAUNTA_SCREENS") or tmp_path)
-
-    async def shoot(page: Page, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        await page.evaluate("document.fonts.ready")
-        await page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
-
-    return Stage(opened, shoot, outcome, bar, application, simulator)
+def stage(opened: Opener, outcome: Outcome, bar: SeededBar, application: Served, simulator: Safaricom) -> Stage:
+    return Stage(opened, keep, outcome, bar, application, simulator)
 
 
 async def test_from_the_menu_to_the_receipt(stage: Stage) -> None:

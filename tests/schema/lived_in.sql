@@ -133,6 +133,8 @@ select tab_id, reference, bar_id, '\x00', id, created_at from mpesa_transactions
 insert into guest_payments (device_hash, transaction_id, bar_id, at)
 select pg_temp.h('device', p / 2), pg_temp.k('payment', p), pg_temp.k('bar', p / 2 % (pg_temp.n() / 200)),
        pg_temp.moment(p) from generate_series(0, pg_temp.n() - 1) p;
+insert into payment_showings (bar_id, transaction_id, status, at)
+select bar_id, id, s, created_at from mpesa_transactions, unnest('{sent,completed}'::transaction_status[]) s;
 insert into payment_tries (bar_id, at, source, phone_hash, transaction_id)
 select bar_id, created_at, ('10.' || get_byte(phone_hash, 0) || '.' || get_byte(phone_hash, 1) || '.1')::inet, phone_hash,
        id from mpesa_transactions;

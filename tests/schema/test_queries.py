@@ -22,7 +22,13 @@ SOURCE = Path(kaunta.__file__).parent
 CALLS = frozenset({"fetch", "fetchrow", "fetchval", "execute", "executemany", "prepare", "cursor"})
 #: Modules that speak to PostgreSQL about itself, not to our tables.
 PLUMBING = frozenset(
-    {"kaunta.core.live", "kaunta.core.migrate", "kaunta.core.embedded_postgres", "kaunta.deploy.database_roles"}
+    {
+        "kaunta.core.live",
+        "kaunta.core.migrate",
+        "kaunta.core.schema_upgrade",
+        "kaunta.core.embedded_postgres",
+        "kaunta.deploy.database_roles",
+    }
 )
 #: Modules for databases that need not be ours, composed by the columns there are: tests of their own run every shape.
 FOREIGN = frozenset(

@@ -1,39 +1,22 @@
 """Bringing a database to the present schema, and telling whether it is there.
 
-Migrations are SQL files run through Alembic. `schema.txt` beside them describes the migrated schema line by line;
-`drift` compares a live database with it, so that a hand-made change does not stay unseen.
+Migrations are SQL files run through Alembic (`core.schema_upgrade`). `schema.txt` beside them describes the migrated
+schema line by line; `drift` compares a live database with it, so that a hand-made change does not stay unseen.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import asyncpg
-from alembic import command, context, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import pool, text
-from sqlalchemy.engine import Connection as SyncConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from kaunta.core import queries
 from kaunta.core.db import Connection, connect
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 #: The schema Kaunta lives in. The scripts name it in two places, and else go by the search path.
 LIVE = "public"
-NAMED = re.compile(rf"(in schema|search_path =) {LIVE}\b")
-
-#: The role that owns the tables, where one was made and this login is in it.
-MIGRATOR = """
-select 'kaunta_migrator' from pg_catalog.pg_class
-where oid = to_regclass('public.alembic_version') and relowner = to_regrole('kaunta_migrator')
-  and pg_has_role(relowner, 'MEMBER')
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +31,16 @@ class SchemaState:
         return self.current == self.head
 
 
-def alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 @cache
+def revisions() -> tuple[str, ...]:
+    """Every revision this program knows, the first one first: one follows the other, and a file's name begins with its
+    number."""
+    return tuple(sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py")))
+
+
 def head_revision() -> str:
     """The revision this program was written for."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("no migrations found")
-    return head
-
-
-def run_sql(name: str) -> None:
-    """Run a migration's SQL file, or a folder's in their order, on Alembic's connection and in its transaction."""
-    bind = op.get_bind()
-    # The driver opens its transaction with the first statement; the scripts must be inside it.
-    bind.execute(text("select 1"))
-    adapted = bind.connection.dbapi_connection
-    schema = context.config.attributes.get("schema", LIVE)
-    folder = MIGRATIONS / "sql" / name
-    for script in [folder] if folder.is_file() else sorted(folder.glob("*.sql")):
-        sql = NAMED.sub(rf"\1 {schema}", script.read_text(encoding="utf-8"))
-        adapted.run_async(lambda raw, sql=sql: raw.execute(sql))  # type: ignore[union-attr]
+    return revisions()[-1]
 
 
 async def upgrade(url: str) -> SchemaState:
@@ -85,75 +51,29 @@ async def upgrade(url: str) -> SchemaState:
 
 async def upgrade_in(url: str, schema: str) -> None:
     """Migrate what stands in a schema that is there, which for the length of it is the only one on the search path."""
+    # Alembic and SQLAlchemy take a quarter of the start and 45 MB, and only this needs them.
+    from kaunta.core import schema_upgrade
 
-    def run(connection: SyncConnection) -> None:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        config.attributes["schema"] = schema
-        if schema != LIVE:
-            connection.execute(text(f"set local search_path to {schema}"))
-        # Two programs that start together must not both migrate.
-        connection.execute(text("select pg_advisory_xact_lock(hashtext('kaunta migrations'))"))
-        if schema == LIVE and (owner := connection.execute(text(MIGRATOR)).scalar()):
-            # What is added belongs to whom the rest belongs to (`kaunta db roles`).
-            connection.execute(text(f"set local role {owner}"))
-        command.upgrade(config, "head")
-
-    engine = engine_for(url)
-    try:
-        with as_the_driver_says():
-            async with engine.begin() as connection:
-                await connection.run_sync(run)
-    finally:
-        await engine.dispose()
+    await schema_upgrade.run(url, schema)
 
 
 async def state(url: str) -> SchemaState:
-    """The revision of the database at `url` beside the one needed."""
-    engine = engine_for(url)
+    """The revision of the database at `url` beside the one needed; the driver's own errors where it cannot be asked."""
+    # Without prepared statements: this may be a pooler's connection.
+    connection = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
     try:
-        with as_the_driver_says():
-            async with engine.connect() as connection:
-                current = await connection.run_sync(
-                    lambda sync: MigrationContext.configure(sync).get_current_revision(),
-                )
+        return await state_on(connection)
     finally:
-        await engine.dispose()
-    return SchemaState(current=current, head=head_revision())
+        await connection.close()
 
 
-@contextmanager
-def as_the_driver_says() -> Iterator[None]:
-    """Raises asyncpg's own errors: whoever asked knows what a wrong password or a missing database is, by those."""
+async def state_on(db: Connection) -> SchemaState:
+    """The same of a connection that is there."""
     try:
-        yield
-    except DBAPIError as error:
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if cause is None:
-            raise
-        raise cause from None
-
-
-def engine_for(url: str) -> AsyncEngine:
-    """SQLAlchemy's way to the database at `url`, which only the driver reads.
-
-    Rewritten for SQLAlchemy, a URL would mean something else: `?sslmode=require`, on which managed databases insist,
-    is an unknown argument there.
-    """
-
-    async def creator(*_arguments: object, **_settings: object) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(url, timeout=5, statement_cache_size=0)
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=pool.NullPool,
-        connect_args={
-            "async_creator_fn": creator,
-            # A statement with a name would outlive us on a pooler's connection, and meet its namesake of the next run.
-            "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: "",
-        },
-    )
+        current = await queries.schema_revision(db)
+    except asyncpg.UndefinedTableError:
+        current = None
+    return SchemaState(current=current, head=head_revision())
 
 
 DESCRIBE = """

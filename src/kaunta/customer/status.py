@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.background import BackgroundTask
 
 from kaunta.bars.payment_methods import payment_methods
 from kaunta.bars.values import PaymentMethods
@@ -24,6 +25,7 @@ from kaunta.payments import views
 from kaunta.payments.errors import AddressBlocked, AttemptOpen, PromptsBlocked, TooManyPrompts
 from kaunta.payments.initiate import Pushes
 from kaunta.payments.retry import Again, retry
+from kaunta.payments.showings import Showings
 from kaunta.payments.views import PaymentView
 
 #: Another prompt was turned down, and would be again.
@@ -57,7 +59,7 @@ async def status_page(request: Request, rt: Runtime, p: PaymentView, error: Kaun
     now = rt.clock.now().astimezone(EAT)
     cooling = round(rt.clock.wait(p.retry_after))
     age = min(60, round(rt.clock.elapsed(p.sent_at))) if p.sent_at else 0
-    return guest_page(
+    page = guest_page(
         request,
         "status.html",
         styles=("state.css",),
@@ -84,6 +86,16 @@ async def status_page(request: Request, rt: Runtime, p: PaymentView, error: Kaun
         key=rt.entropy.ref(),
         problem=sentence(error) if error else None,
     )
+    if page.status_code != 204:
+        page.background = BackgroundTask(shown, request, p)
+    return page
+
+
+async def shown(request: Request, p: PaymentView) -> None:
+    """The guest has been answered with this state of the payment."""
+    showings: Showings = request.app.state.showings
+    rt: Runtime = request.app.state.runtime
+    showings.note(p.bar_id, p.id, p.status, rt.clock.now())
 
 
 @router.get("/p/{payment_id}")

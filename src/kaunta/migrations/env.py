@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `kaunta.core.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `kaunta.core.schema_upgrade` hands over."""
 
 from alembic import context
 

@@ -1,7 +1,8 @@
 """Everything that happened to a payment and to the tries it is one of, as one list, oldest first.
 
 What we asked and were answered, what Safaricom posted and what we made of it, every change with who and why, the
-ledger's rows, refunds, and what people did. Bodies are read by a list of what may be shown (`redaction.py`).
+ledger's rows, refunds, what people did, what the guest was shown and whom we told. Bodies are read by a list of what
+may be shown (`redaction.py`).
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from kaunta.core.db import Connection
@@ -18,7 +20,7 @@ from kaunta.core.origin import without_origin
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.payments import redaction
-from kaunta.payments.queries import reading
+from kaunta.payments.queries import reading, showings
 from kaunta.payments.queries import timeline as queries
 from kaunta.payments.states import UNPAID, Status
 
@@ -34,6 +36,18 @@ VERDICTS = {
     "malformed": "not readable",
     "contradictory": "contradicts what was known",
 }
+#: What the guest's page says in each state.
+ON_THE_PHONE = {
+    Status.PENDING: "sending",
+    Status.SENT: "waiting for the PIN",
+    Status.TIMEOUT: "not known yet",
+    Status.COMPLETED: "paid",
+    Status.FAILED: "not paid",
+    Status.CANCELLED: "not paid, cancelled",
+}
+CHANNELS = {"email": "e-mail", "webhook": "the alerts’ webhook", "sms": "SMS"}
+#: What a message over a channel says of a problem.
+SAYING = {"escalated": "still open: ", "cleared": "over: "}
 
 
 class Kind(StrEnum):
@@ -46,10 +60,15 @@ class Kind(StrEnum):
     LEDGER = "ledger"
     REFUND = "refund"
     PERSON = "person"
+    #: A state that the guest's page was answered with.
+    SHOWN = "shown"
+    #: Whom Kaunta told: staff, who looks after the installation, the bar's own programs.
+    NOTICE = "notice"
 
 
 #: What comes first of what bears the same time: a cause before what it did.
-TURN = (Kind.REQUEST, Kind.QUERY, Kind.PERSON, Kind.CALLBACK, Kind.STATE, Kind.LEDGER, Kind.REFUND)
+TURN = (Kind.REQUEST, Kind.QUERY, Kind.PERSON, Kind.CALLBACK, Kind.STATE, Kind.LEDGER, Kind.REFUND,
+        Kind.SHOWN, Kind.NOTICE)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,17 @@ async def moments(db: Connection, rt: Runtime, transaction_id: UUID) -> list[Mom
         *(refund_moment(row) for row in await queries.refunds_of(db, transaction_id)),
         *(claim_moment(row) for row in await queries.claims_of(db, transaction_id)),
         *(person_moment(row) for row in await reading.audited(db, transaction_id)),
+        *(shown_moment(row) for row in await showings.of_payment(db, transaction_id)),
+        *await notices(db, transaction_id),
+    ]
+
+
+async def notices(db: Connection, transaction_id: UUID) -> list[Moment]:
+    problems = await queries.told_staff(db, transaction_id)
+    return [
+        *(moment for row in problems for moment in problem_moments(row)),
+        *(alert_moment(row) for row in await queries.alerts_sent(db, [row["id"] for row in problems])),
+        *(webhook_moment(row) for row in await queries.webhooks_sent(db, transaction_id)),
     ]
 
 
@@ -160,3 +190,47 @@ def person_moment(row: dict[str, Any]) -> Moment:
     text = row["action"].rpartition(".")[2].replace("_", " ")
     told = {"reason": row["reason"], **without_origin(row["detail"])}
     return Moment(row["at"], Kind.PERSON, f"{text}: {row['reason']}" if row["reason"] else text, row["actor"], told)
+
+
+def shown_moment(row: showings.Showing) -> Moment:
+    text = f"shown to the guest: {ON_THE_PHONE[Status(row.status)]}"
+    return Moment(row.at, Kind.SHOWN, text, "kaunta", {"status": row.status})
+
+
+def problem_moments(row: dict[str, Any]) -> list[Moment]:
+    """That staff were told of a problem, that somebody took it up, and how it ended."""
+    problem = words(row["kind"])
+    told = {"severity": row["severity"]}
+    found = [Moment(row["opened_at"], Kind.NOTICE, f"staff are told: {problem}", "kaunta", told)]
+    if row["acknowledged_at"] is not None:
+        text = f"taken up: {problem}"
+        found.append(Moment(row["acknowledged_at"], Kind.NOTICE, text, row["acknowledged_by"], {}))
+    if row["closed_at"] is not None:
+        detail = {"reason": row["close_reason"]}
+        found.append(Moment(row["closed_at"], Kind.NOTICE, f"over: {problem}", row["closed_by"] or "kaunta", detail))
+    return found
+
+
+def alert_moment(row: dict[str, Any]) -> Moment:
+    """A message about a problem over one of the installation's channels; to whom stands in the settings alone."""
+    said = f"{CHANNELS.get(row['channel'], row['channel'])}: {SAYING.get(row['event'], '')}{words(row['kind'])}"
+    return sent_moment(said, row["created_at"], row["sent_at"], row["given_up_at"] or row["dropped_at"],
+                       row["attempts"], row["last_error"])  # fmt: skip
+
+
+def webhook_moment(row: queries.WebhookRow) -> Moment:
+    """A message to one of the bar's own programs: of its address the host alone."""
+    said = f"webhook {row.type} to {urlsplit(row.url).hostname}"
+    return sent_moment(said, row.created_at, row.delivered_at, row.given_up_at, row.attempts, row.last_error)
+
+
+def sent_moment(
+    said: str, made: datetime, taken: datetime | None, ended: datetime | None, tries: int, error: str | None
+) -> Moment:
+    """A message where it got to: taken, given up, or still under way."""
+    how = "delivered" if taken else "not delivered, given up" if ended else "waits to be sent"
+    return Moment(taken or ended or made, Kind.NOTICE, f"{said}: {how}", "kaunta", {"tries": tries, "error": error})
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")

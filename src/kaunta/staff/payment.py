@@ -34,6 +34,8 @@ KINDS = {
     Kind.LEDGER: "Ledger",
     Kind.REFUND: "Refunds",
     Kind.PERSON: "People",
+    Kind.SHOWN: "Shown to the guest",
+    Kind.NOTICE: "Notifications",
 }
 
 

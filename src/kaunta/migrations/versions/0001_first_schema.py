@@ -1,6 +1,6 @@
 """The first schema: bars, credentials, tabs, payments, history, guards, roles, the switch's guard."""
 
-from kaunta.core.migrate import run_sql
+from kaunta.core.schema_upgrade import run_sql
 
 revision = "0001"
 down_revision = None

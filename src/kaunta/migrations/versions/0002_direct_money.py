@@ -1,6 +1,6 @@
 """Direct and missing money, refunds, statements; people with second factors."""
 
-from kaunta.core.migrate import run_sql
+from kaunta.core.schema_upgrade import run_sql
 
 revision = "0002"
 down_revision = "0001"

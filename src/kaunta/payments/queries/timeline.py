@@ -1,6 +1,6 @@
 """Everything that was written about one payment besides its own row: its attempts, callbacks, ledger and refunds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -102,6 +102,78 @@ async def claims_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]
         transaction_id,
     )
     return [dict(row) for row in rows]
+
+
+async def told_staff(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
+    """The problems about a payment, its receipts, its refunds and the codes typed for it, oldest first."""
+    rows = await db.fetch(
+        """
+        select id, kind, severity, opened_at, acknowledged_at, acknowledged_by, closed_at, closed_by, close_reason
+        from problems where subject = any(array(
+            select $1::uuid::text
+            union select id::text from mpesa_receipts where transaction_id = $1
+            union select id::text from receipt_claims where transaction_id = $1
+            union select g.id::text from mpesa_receipts r join mpesa_refunds g on g.receipt_id = r.id
+                  where r.transaction_id = $1
+            union select g.id::text from tab_payments l join mpesa_refunds g on g.credit_id = l.id
+                  where l.transaction_id = $1))
+        order by opened_at, id limit 100
+        """,
+        transaction_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def alerts_sent(db: Connection, problem_ids: list[UUID]) -> list[dict[str, Any]]:
+    """What was sent about these problems over the installation's channels, oldest first."""
+    rows = await db.fetch(
+        """
+        select a.kind, m.event, m.channel, m.created_at, m.attempts, m.sent_at, m.dropped_at, m.given_up_at,
+               m.last_error
+        from alerts a join alert_messages m on m.alert_ids @> array[a.id]
+        where a.problem_id = any($1) order by m.created_at, m.id limit 200
+        """,
+        problem_ids,
+    )
+    return [dict(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A message to a bar's own program. `url` may hold a token of the receiver's, so it is not shown by accident."""
+
+    type: str
+    url: str = field(repr=False)
+    created_at: datetime
+    attempts: int
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    last_error: str | None
+
+
+async def webhooks_sent(db: Connection, transaction_id: UUID) -> list[WebhookRow]:
+    """The messages to the bar's programs about a payment and its refunds, oldest first."""
+    rows = await db.fetch(
+        """
+        with happened as (
+            select bar_id, 'payment' as source, id, at from payment_events where transaction_id = $1
+            union all
+            select e.bar_id, 'refund', e.id, e.at from refund_events e where e.refund_id = any(array(
+                select g.id from mpesa_receipts r join mpesa_refunds g on g.receipt_id = r.id
+                where r.transaction_id = $1
+                union
+                select g.id from tab_payments l join mpesa_refunds g on g.credit_id = l.id
+                where l.transaction_id = $1))
+        )
+        select m.type, w.url, m.created_at, m.attempts, m.delivered_at, m.given_up_at, m.last_error
+        from happened h join webhook_endpoints w on w.bar_id = h.bar_id
+        join webhook_messages m on m.endpoint_id = w.id and m.source = h.source and m.event_id = h.id
+          and m.event_at = h.at and m.type in ('payment.completed', 'payment.irregular', 'payment.refunded')
+        order by m.created_at, m.id limit 200
+        """,
+        transaction_id,
+    )
+    return [WebhookRow(**row) for row in rows]
 
 
 async def problems_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
