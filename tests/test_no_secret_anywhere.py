@@ -157,11 +157,12 @@ async def test_no_refusal_shows_a_secret(
         {"KAUNTA_DATABASE_URL": told["KAUNTA_DATABASE_URL"].replace("postgresql", "mysql")},
         {"KAUNTA_DATABASE_URL": told["KAUNTA_DATABASE_URL"].replace("@127.0.0.1:", "@127.0.0.1:x")},
     ]  # fmt: skip
-    for name, arguments in CALLS.items():
+    for number, (name, arguments) in enumerate(CALLS.items()):
         if name not in FEW and not full_numbers:
             continue
         words = [*name.split(), *(each.format(**names) for each in arguments)]
-        for wrong in spoilt:
+        # All of them with the commands that read most; of the others' each third, another with each command.
+        for wrong in spoilt if name in FEW else spoilt[number % 3 :: 3]:
             said = await kaunta(*words, **wrong)
             sweep.look(f"kaunta {name} with another {next(iter(wrong))}", said.out + said.err)
 

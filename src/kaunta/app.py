@@ -10,11 +10,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from kaunta import __version__
 from kaunta.api import bars, c2b, callback, diagnostics, health, mpesa_direct, mpesa_settings, payments, result
 from kaunta.api import webhooks as webhooks_api
 from kaunta.api.described.document import describe
+from kaunta.api.front_door import FrontDoor
 from kaunta.core.clock import Clock
 from kaunta.core.entropy import Entropy
 from kaunta.core.event_stream import Leaving
@@ -25,6 +27,7 @@ from kaunta.customer.routes import router as customer_router
 from kaunta.daraja.client import DarajaClient
 from kaunta.payments import exchanges
 from kaunta.payments.initiate import Pushes
+from kaunta.payments.showings import Showings
 from kaunta.settings import Settings
 from kaunta.staff import statements
 from kaunta.staff.routes import router as staff_router
@@ -66,12 +69,27 @@ async def serving(
                 await pushes.drain()
             finally:
                 await crew.stop()
+                await app.state.showings.drain()
                 await pushes.daraja.close()
+
+
+class Application(FastAPI):
+    """The framework's application, with a door in front of it for what is asked for most."""
+
+    front: FrontDoor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self.front.way(scope) if scope["type"] == "http" else None
+        if route is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.front.answer(route, scope, receive, send)
 
 
 def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     """The application's routes around a runtime."""
-    app = FastAPI(
+    app = Application(
         title="Kaunta",
         version=__version__,
         description="M-Pesa at the bar counter: payments that are right, provably, within a second.",
@@ -83,21 +101,28 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     )
     app.state.runtime = rt
     app.state.pushes = pushes
+    app.state.showings = Showings(rt)
     app.state.leaving = Leaving(rt.live)
     install_errors(app)
-    # Routes are tried in their order: what is asked for most comes first.
-    app.router.routes.extend([*callback.routes, *payments.hot_routes, *c2b.routes, *result.routes])
-    app.include_router(health.router)
-    app.include_router(payments.router)
-    app.include_router(payments.listing)
-    app.include_router(bars.router)
-    app.include_router(mpesa_settings.router)
-    app.include_router(mpesa_direct.router)
-    app.include_router(webhooks_api.router)
-    app.include_router(diagnostics.router)
+    hot = [*callback.routes, *payments.hot_routes, *c2b.routes, *result.routes]
+    app.front = FrontDoor(hot, rt)
+    # Routes are tried in their order: what is asked for most comes first. One list of them all: a router that is
+    # included would make its routes anew (core.routes).
+    app.router.routes.extend(hot)
+    for door in (
+        health.router,
+        payments.router,
+        payments.listing,
+        bars.router,
+        mpesa_settings.router,
+        mpesa_direct.router,
+        webhooks_api.router,
+        diagnostics.router,
+        customer_router,
+        staff_router,
+    ):
+        app.router.routes.extend(door.routes)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
-    app.include_router(customer_router, include_in_schema=False)
-    app.include_router(staff_router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(
         Shield,

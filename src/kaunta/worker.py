@@ -34,10 +34,10 @@ from kaunta.deploy.certificate_watch import watch_certificate
 from kaunta.diagnostics import scheduled
 from kaunta.diagnostics.diagnosis import answered_by
 from kaunta.keys import holders
-from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, silence, trial
+from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, showings, silence, trial
 from kaunta.payments.day_totals import keep_days
 from kaunta.payments.initiate import KEY_SECONDS
-from kaunta.payments.looking_again import look_again
+from kaunta.payments.looking_again import look_again, note_nobodys
 from kaunta.payments.queries import limits
 from kaunta.privacy.erasing import erase_again
 from kaunta.statements.importing import forget_old
@@ -107,6 +107,7 @@ class Worker:
             Loop("credentials", lambda: check_credentials_in_use(rt), rest=300),
             Loop("trials", lambda: trial.tidy_trials(rt), rest=10),
             Loop("receipts", lambda: look_again(rt), rest=15),
+            Loop("nobodys", lambda: note_nobodys(rt), rest=30),
             Loop("refunds", lambda: reversals.work(rt, self.daraja), rest=2),
             Loop("pulls", lambda: pull.work(rt, self.daraja), rest=30),
             Loop("watch", lambda: initiators.watch(rt), rest=3_600),
@@ -199,12 +200,13 @@ class Worker:
         await forget_old_lines(self.rt)
         await erase_again(self.rt)
         await webhooks.forget_old(self.rt)
-        await self.keep_partitions()
+        kept = timedelta(days=self.rt.settings.audit_record_years * DAYS_A_YEAR)
+        await showings.forget_old(self.rt, clock.now() - kept)
+        await self.keep_partitions(kept)
         return 0
 
-    async def keep_partitions(self) -> None:
+    async def keep_partitions(self, kept: timedelta) -> None:
         """Months ahead are made, and those whose lines have all been kept long enough are dropped."""
-        kept = timedelta(days=self.rt.settings.audit_record_years * DAYS_A_YEAR)
         try:
             async with transaction(self.rt.db) as db:
                 await queries.make_partitions(db, MONTHS_AHEAD)

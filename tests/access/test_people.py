@@ -64,6 +64,30 @@ async def test_an_old_or_withdrawn_link_opens_nothing(rt: Runtime, bar: SeededBa
             await people.look_at(rt, token)
 
 
+@pytest.mark.parametrize("how", ["removed", "made a waiter", "closed"])
+async def test_who_may_invite_no_more_does_not_come_back_by_a_link_of_their_own(
+    rt: Runtime, bar: SeededBar, how: str
+) -> None:
+    second = await people.invite(rt, bar.id, "owner", "Partner", by=bar.owner.account_id)
+    await people.accept_with_new_account(rt, second.token, "partner", PASSWORD)
+    signed_in = await sign_in(rt, "partner", PASSWORD, None)
+    partner = await session_of(rt, signed_in.token if signed_in else None)
+    assert partner is not None
+    link = await people.invite(rt, bar.id, "owner", "Myself", by=partner.account_id)
+    match how:
+        case "removed":
+            await people.remove(rt, bar.id, partner.account_id, by="test")
+        case "made a waiter":
+            await people.change_role(rt, bar.id, partner.account_id, "waiter", by="test")
+        case _:
+            await rt.db.execute("update staff_accounts set active = false where id = $1", partner.account_id)
+    with pytest.raises(InvitationGone):
+        await people.look_at(rt, link.token)
+    with pytest.raises(InvitationGone):
+        await people.accept_with_new_account(rt, link.token, "myself.again", PASSWORD)
+    assert (await people.people_of(rt, bar.id))[1] == []
+
+
 async def test_an_account_comes_to_a_second_bar(rt: Runtime, bar: SeededBar, other_bar: SeededBar) -> None:
     invited = await people.invite(rt, other_bar.id, "manager", "Waiter", by=other_bar.owner.account_id)
     await people.accept_with_account(rt, invited.token, bar.waiter.account_id)

@@ -10,6 +10,7 @@ from kaunta.access.second_factor import STEP_SECONDS, NoSecondFactor, WrongCode
 from kaunta.access.sessions import (
     FAILURES,
     PROVED_SECONDS,
+    WRONG_CODES,
     ProofNeeded,
     StaffSession,
     TooManySignIns,
@@ -134,6 +135,24 @@ async def test_guessing_codes_has_an_end(rt: Runtime, bar: SeededBar) -> None:
     # Nor does the password, entered anew, give codes to guess anew.
     with pytest.raises(TooManySignIns):
         await sign_in(rt, bar.owner.username, PASSWORD, HERE)
+
+
+@pytest.mark.req("PAY-5.4")
+async def test_who_has_the_password_and_many_addresses_cannot_try_all_codes(
+    rt: Runtime, bar: SeededBar, moving: ManualClock
+) -> None:
+    totp, _ = await enrolled(rt, bar)
+    token, session = await waiting_session(rt, bar)
+    moving.advance(STEP_SECONDS)
+    whole = await prove(rt, token, session, None, totp.at(rt.clock.now()), HERE)
+    for number in range(WRONG_CODES):
+        with pytest.raises(WrongCode):
+            await prove(rt, whole.token, session, None, "000000", f"198.51.100.{number}")
+    moving.advance(STEP_SECONDS)
+    with pytest.raises(TooManySignIns):
+        await prove(rt, whole.token, session, None, totp.at(rt.clock.now()), "198.51.100.99")
+    # The person's own browser is not kept out by it.
+    await prove(rt, whole.token, session, None, totp.at(rt.clock.now()), HERE, whole.device)
 
 
 @pytest.mark.req("PAY-5.4")

@@ -1,6 +1,7 @@
 """Signing in: the same answer to every wrong try, an end to trying, and a session that ends."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from argon2 import PasswordHasher
 
 from kaunta.access import passwords, queries
 from kaunta.access.known_devices import KNOWN_SECONDS, device_hash
+from kaunta.access.operator import reset_password
 from kaunta.access.queries import set_member
 from kaunta.access.sessions import (
     FAILURES,
@@ -25,6 +27,7 @@ from kaunta.core.clock import Clock, ManualClock
 from kaunta.core.db import transaction
 from kaunta.core.errors import NotFound
 from kaunta.core.runtime import Runtime
+from kaunta.core.spool import Spooled
 from tests.support.bars import PASSWORD, SeededBar
 
 HERE = "203.0.113.9"
@@ -115,6 +118,73 @@ async def test_eight_failures_end_the_trying_for_that_name_from_that_address_onl
     assert await sign_in(rt, bar.waiter.username, PASSWORD, HERE) is not None
     moving.advance(WINDOW_SECONDS + 1)
     assert await sign_in(rt, bar.owner.username, PASSWORD, HERE) is not None
+
+
+@pytest.mark.req("PAY-5.4")
+async def test_another_address_of_the_same_network_gives_no_new_tries(rt: Runtime, bar: SeededBar) -> None:
+    async with rt.db.acquire() as db:
+        for _ in range(FAILURES - 1):
+            await queries.insert_sign_in(
+                db, rt.keys.index("username", bar.owner.username), "2001:db8:1:2::", None, rt.clock.now()
+            )
+    assert await sign_in(rt, bar.owner.username, WRONG, "2001:db8:1:2::a") is None
+    with pytest.raises(TooManySignIns):
+        await sign_in(rt, bar.owner.username, PASSWORD, "2001:db8:1:2:ffff::b")
+    assert await sign_in(rt, bar.owner.username, PASSWORD, "2001:db8:1:3::a") is not None
+
+
+@pytest.mark.req("PAY-5.4", "PAY-7.6")
+async def test_strangers_passwords_keep_back_neither_a_callback_nor_a_known_browser(
+    rt: Runtime, bar: SeededBar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await sign_in(rt, bar.owner.username, PASSWORD, HERE)
+    assert known is not None
+    enough = threading.Event()
+    real = PasswordHasher.verify
+
+    def verify(self: object, hash_: str, password: str) -> bool:
+        if hash_ == passwords.NOBODY:
+            # What takes a tenth of a second takes as long as it is looked at here.
+            enough.wait(120)
+            return False
+        return bool(real(passwords.HASHER, hash_, password))
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    guesses = [asyncio.create_task(sign_in(rt, f"guess{n}", WRONG, HERE)) for n in range(passwords.MOST_WAITING)]
+    try:
+        async with asyncio.timeout(60):
+            while passwords.STRANGERS.waiting < passwords.MOST_WAITING:
+                await asyncio.sleep(0.01)
+            await rt.spool.keep(Spooled(rt.clock.now(), "stk", None, None, b"{}"))
+            assert await sign_in(rt, bar.owner.username, PASSWORD, HERE, known.device) is not None
+            with pytest.raises(TooManySignIns):
+                await sign_in(rt, "one.too.many", WRONG, HERE)
+        assert not any(guess.done() for guess in guesses)
+    finally:
+        enough.set()
+    assert await asyncio.gather(*guesses) == [None] * passwords.MOST_WAITING
+
+
+async def test_a_password_that_was_changed_while_it_was_compared_opens_nothing(
+    rt: Runtime, bar: SeededBar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, changed = threading.Event(), threading.Event()
+    real = PasswordHasher.verify
+
+    def verify(self: object, hash_: str, password: str) -> bool:
+        right = bool(real(passwords.HASHER, hash_, password))
+        compared.set()
+        return changed.wait(60) and right
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    signing_in = asyncio.create_task(sign_in(rt, bar.owner.username, PASSWORD, HERE))
+    assert await asyncio.to_thread(compared.wait, 60)
+    async with transaction(rt.db) as db:
+        await reset_password(db, rt.clock, bar.owner.username, WRONG)
+    changed.set()
+    assert await signing_in is None
+    assert await rt.db.fetchval("select count(*) from staff_sessions") == 0
+    assert await sign_in(rt, bar.owner.username, WRONG, HERE) is not None
 
 
 @pytest.mark.req("PAY-5.4", "PAY-P12")

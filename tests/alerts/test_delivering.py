@@ -21,6 +21,7 @@ from kaunta.core.errors import ConfigurationError
 from kaunta.core.outbound import BeforeSend, Outbound, Timeouts
 from kaunta.core.runtime import Runtime, running
 from kaunta.settings import Missing, Mode, Settings, load
+from kaunta.webhooks import endpoints
 from tests.alerts.conftest import Gateway, MailServer, Trouble
 from tests.crash.forks import environment
 from tests.plugins.databases import Databases
@@ -136,6 +137,9 @@ async def test_a_redirect_is_not_followed(rt: Runtime, gateway: Gateway) -> None
         ("::ffff:169.254.169.254", False, False, False),
         ("0.0.0.0", False, False, True),
         ("224.0.0.1", False, False, False),
+        # A gateway's addresses lead to whatever IPv4 address stands in them.
+        ("64:ff9b::10.0.0.7", False, False, False),
+        ("2002:0a00:0007::1", False, False, False),
         ("196.201.214.200", True, True, True),
         ("2606:4700:4700::1111", True, True, True),
     ],
@@ -150,6 +154,8 @@ def test_only_public_addresses_are_posted_to(
     ):
         given = settings.model_copy(update={"mode": mode, "alert_private_hosts": leave})
         assert allowed(given)(ip_address(address)) is right, (mode, leave)
+        # Without leave a bar's webhooks go by the very same rule.
+        assert leave or endpoints.allowed(given)(ip_address(address)) is right, mode
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "127.1"])

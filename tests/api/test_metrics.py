@@ -118,3 +118,25 @@ def test_every_figure_is_looked_at_somewhere() -> None:
     together = " ".join(queries())
     for metric in (*of_process(), *of_database()):
         assert metric.name in together or metric.name == "kaunta_process_id", metric.name
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("requests", {"kaunta_answers"}),
+        ("pushes by outcome", {"kaunta_daraja_seconds"}),
+        ("callback verdicts and delay", {"kaunta_callbacks", "kaunta_callback_delay_seconds"}),
+        ("time to paid", {"kaunta_time_to_paid_seconds"}),
+        ("queue depths and ages", {"kaunta_queue_waiting", "kaunta_queue_oldest_seconds"}),
+        ("query budget", {"kaunta_questions_left_ratio"}),
+        ("invariants", {"kaunta_problems_open"}),
+        ("credential access", {"kaunta_credentials_opened"}),
+        ("clients of live pages", {"kaunta_live_pages"}),
+        ("worker lag", {"kaunta_worker_silent_seconds", "kaunta_worker_turns"}),
+    ],
+)
+def test_what_an_operator_must_see_is_told_and_drawn(what: str, names: set[str]) -> None:
+    assert names <= {metric.name for metric in (*of_process(), *of_database())}, what
+    board = json.loads(DASHBOARD.read_text())
+    drawn = " ".join(target["expr"] for panel in board["panels"] for target in panel.get("targets", ()))
+    assert [name for name in names if name not in drawn] == [], what

@@ -114,7 +114,8 @@ async def test_each_refusal_has_its_status_its_code_and_the_seeds_fields(
     _, first = await start()
     status, body = await start(amount=100)
     assert (status, body["code"]) == (409, "attempt_open")
-    assert (body["transactionId"], body["status"]) == (first["transactionId"], "sent")
+    assert (body["transactionId"], body["status"]) == (first["transactionId"], 409)
+    assert body["paymentStatus"] == "sent"
     await rt.db.execute("update bars set mpesa_suspended_reason = 'the owner did not pay'")
     status, body = await start(phoneNumber="0710000001")
     assert (status, body["code"]) == (503, "mpesa_unavailable")

@@ -158,10 +158,11 @@ async def evening(
 
 
 Headers = Callable[[str], Awaitable[dict[str, str]]]
+KINDS = ["nobody", "another bar's key", "a key that may read", "a key that may everything", "the owner"]
 
 
 @pytest.fixture
-def headers_of(evening: Evening, new_key: NewKey, http: aiohttp.ClientSession) -> Headers:
+def headers_of(evening: Evening, new_key: NewKey, http: aiohttp.ClientSession, rt: Runtime) -> Headers:
     """What each kind of caller shows."""
 
     async def headers(kind: str) -> dict[str, str]:
@@ -174,16 +175,20 @@ def headers_of(evening: Evening, new_key: NewKey, http: aiohttp.ClientSession) -
                 return await new_key("payments:read")
             case "a key that may everything":
                 return await new_key("payments:read", "payments:write", "diagnostics")
-        who = {"user": evening.bar.owner.username, "password": PASSWORD}
+        bar = evening.bar
+        if kind == "an administrator":
+            await rt.db.execute(
+                "update staff_accounts set is_administrator = true where id = $1", bar.waiter.account_id
+            )
+        person = bar.owner if kind == "the owner" else bar.waiter
+        who = {"user": person.username, "password": PASSWORD}
         async with http.post("/staff/login", json=who) as answer:
             return {"Cookie": f"kaunta_staff={answer.cookies['kaunta_staff'].value}"}
 
     return headers
 
 
-@pytest.mark.parametrize(
-    "kind", ["nobody", "another bar's key", "a key that may read", "a key that may everything", "the owner"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_every_call_answers_as_it_is_described_whoever_calls(
     application: Served, evening: Evening, headers_of: Headers, kind: str
 ) -> None:
@@ -192,9 +197,7 @@ async def test_every_call_answers_as_it_is_described_whoever_calls(
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize(
-    "kind", ["nobody", "another bar's key", "a key that may read", "a key that may everything", "the owner"]
-)
+@pytest.mark.parametrize("kind", [*KINDS, "a waiter", "an administrator"])
 async def test_every_call_answers_as_it_is_described_whoever_calls_and_whatever_they_send(
     application: Served, evening: Evening, headers_of: Headers, kind: str, proof: Proof
 ) -> None:

@@ -1,12 +1,12 @@
 """Whose word an address is: the peer's, or a trusted proxy's."""
 
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaunta.core.source import caller, inside
+from kaunta.core.source import caller, counted, inside
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 SAFARICOM = "196.201.214.200"
@@ -57,3 +57,19 @@ def test_an_address_seen_through_an_ipv6_socket_is_still_itself(address: object)
     network = (ip_network(f"{address}/32"),)
     assert inside(f"::ffff:{address}", network)
     assert inside(str(address), network)
+
+
+@pytest.mark.req("PAY-5.4")
+@given(address=st.ip_addresses(v=6), within=st.integers(0, 2**64 - 1))
+def test_whatever_address_of_its_network_somebody_takes_it_counts_as_one(address: IPv6Address, within: int) -> None:
+    other = IPv6Address(int(address) >> 64 << 64 | within)
+    if address.ipv4_mapped is None and other.ipv4_mapped is None:
+        assert counted(str(address)) == counted(str(other))
+        assert ip_address(counted(str(address)) or "") in ip_network(f"{address}/64", strict=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [(SAFARICOM, SAFARICOM), ("::ffff:192.0.2.1", "192.0.2.1"), (None, None)]
+)
+def test_an_ipv4_address_counts_for_itself(address: str | None, expected: str | None) -> None:
+    assert counted(address) == expected

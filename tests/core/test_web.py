@@ -1,19 +1,25 @@
 """What every door shares: headers on every answer, no form from elsewhere, errors with a code, streams that end."""
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+import kaunta
+from kaunta.core.errors import Conflict
 from kaunta.core.runtime import Runtime
-from kaunta.core.web import LONGEST_BODY, Shield
+from kaunta.core.web import LONGEST_BODY, Shield, problem
 from tests.support.bars import SeededBar
 from tests.support.door import Served
 
 SOON = 30.0
+SOURCE = Path(kaunta.__file__).parent
 ALWAYS = (
     "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy",
     "Permissions-Policy",
@@ -163,6 +169,20 @@ async def test_errors_have_the_shape_of_a_problem_and_the_seeds_fields(
         "success": False,
         "message": "This payment does not exist.",
     }
+
+
+def test_what_an_error_carries_is_told_beside_the_standard_fields_and_never_instead_of_them() -> None:
+    error = Conflict("Not now.", status="sent", code="mine", type="x", retryAfter=3)
+    body = json.loads(bytes(problem(error).body))
+    assert (body["status"], body["code"], body["type"], body["retryAfter"]) == (409, "conflict", "about:blank", 3)
+
+
+def test_no_error_carries_a_field_that_the_standard_has_another_meaning_for() -> None:
+    standard = {*json.loads(bytes(problem(Conflict("Not now.")).body)), "instance"}
+    carried = re.compile(rf"\braise \w+\((?:[^()]|\([^()]*\))*?\b({'|'.join(sorted(standard))})=")
+    assert carried.search('raise Taken("x", transactionId=str(id_), status=row.status)')
+    for path in SOURCE.rglob("*.py"):
+        assert not carried.search(path.read_text(encoding="utf-8")), path
 
 
 async def test_every_refusal_has_a_stable_code(application: Served, http: aiohttp.ClientSession) -> None:

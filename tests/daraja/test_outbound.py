@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kaunta.core.outbound import LONGEST_ANSWER, AfterSend, Answer, BeforeSend, Outbound, Timeouts
+from kaunta.core.outbound_addresses import is_public
 
 from .peer import CLOSE, HANG, Peer, answer
 
@@ -105,3 +106,15 @@ async def test_posting_uses_a_connection_of_its_own(outbound: Outbound, peer: Pe
 async def test_a_closed_gateway_says_so() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         await Outbound().request("GET", "http://127.0.0.1/", timeout=PATIENT)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "①27.0.0.1", "127。0。0。1", "127.1", "2130706433", "[::ffff:127.0.0.1]"],
+)
+async def test_no_way_to_write_a_forbidden_address_leads_to_it(peer: Peer, host: str) -> None:
+    peer.replies["/"] = [answer(200)]
+    async with Outbound(allows=is_public) as choosy:
+        got = await choosy.request("POST", peer.url.replace("127.0.0.1", host) + "/", json={}, timeout=PATIENT)
+    assert isinstance(got, BeforeSend)
+    assert (peer.connections, peer.received) == (0, [])

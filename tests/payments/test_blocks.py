@@ -186,6 +186,25 @@ async def test_forgers_are_remarkable_and_safaricom_never_is(evening: Evening, s
 
 
 @pytest.mark.req("PAY-5.4")
+async def test_who_takes_another_ipv6_address_for_each_try_is_still_one(
+    enforcing: Evening, evening: Evening, said: Said
+) -> None:
+    await evening.pay(10)
+    for number in range(6):
+        await evening.hear(said.paid(receipt=f"FORGED{number:04d}"), None, source=f"2001:db8:1:2::{number}")
+    for number in range(3):
+        with pytest.raises(PhoneRefused):
+            await evening.start(10, phone="1", source=f"2001:db8:1:2::{number}")
+    assert [(one.who, one.points) for one in await shown_suspects(evening.rt, evening.bar.id)] == [
+        ("2001:db8:1:2::", 25 * 6 + 2 * 3)
+    ]
+    await judge(enforcing.rt)
+    with pytest.raises(AddressBlocked):
+        await enforcing.start(10, phone=FRIENDS[1], source="2001:db8:1:2:aaaa::")
+    await enforcing.pay(10, phone=FRIENDS[1], source="2001:db8:1:3::")
+
+
+@pytest.mark.req("PAY-5.4")
 async def test_staff_block_whom_they_see(evening: Evening) -> None:
     rt, bar = evening.rt, evening.bar.id
     for number in range(35):

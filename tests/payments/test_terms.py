@@ -62,7 +62,7 @@ async def test_a_409_names_the_payment_to_its_own_payer_only(evening: Evening) -
     payment = await evening.pay(1_000)
     with pytest.raises(AttemptOpen) as own:
         await evening.start(100)
-    assert own.value.fields == {"transactionId": str(payment), "status": "sent"}
+    assert own.value.fields == {"transactionId": str(payment), "paymentStatus": "sent"}
     with pytest.raises(AmountRefused) as friends:
         await evening.start(100, phone=FRIENDS[1])
     assert str(payment) not in str(friends.value.fields)

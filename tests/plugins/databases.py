@@ -2,8 +2,9 @@
 
 Where there is one, the cluster lives in memory: a clone costs 17 ms there and 90 ms on a disk, dropping it 7 ms.
 `KAUNTA_TEST_POSTGRES` names a folder of server programs to run the suite on; default: the embedded ones. Tests that
-use a database get the marker `database`, so that just they are run on another PostgreSQL. `KAUNTA_TEST_DATABASES`
-lends the cluster and the template of the run that started this one (tests/sabotage).
+use a database get the marker `database`: they alone, of the files in the Makefile's ON_EVERY_POSTGRES, are run again on
+another PostgreSQL. `KAUNTA_TEST_DATABASES` lends the cluster and the template of the run that started this one
+(tests/sabotage).
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """`make prove`: the tests with full numbers, and the page of figures that they leave behind.
 
-A test marked `prove` runs only under `--share=proofs`, where Hypothesis also tries many more examples. What such a test
-measured it hands to the fixture `proof`; the run that leads the others writes docs/reference/proof.md.
+A test marked `prove` runs only under `--share=proofs`, where Hypothesis also tries many more examples, and a test that
+asks for `full_numbers` runs with its full ones. What such a test measured it hands to the fixture `proof`; the run that
+leads the others writes docs/reference/proof.md.
 """
 
 import platform
@@ -62,7 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         proof = item.get_closest_marker("prove") is not None
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        wanted = {"ordinary": not proof, "proofs": proof or is_property, "all": True}[share]
+        # What takes a smaller number in the ordinary run takes its full one here.
+        has_more = "full_numbers" in getattr(item, "fixturenames", ())
+        wanted = {"ordinary": not proof, "proofs": proof or is_property or has_more, "all": True}[share]
         (chosen if wanted else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)

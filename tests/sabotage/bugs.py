@@ -33,7 +33,7 @@ class Bug:
     @property
     def in_the_schema(self) -> bool:
         """Whether a migrated database has it; else the databases of the run may be used."""
-        return bool(self.sql) or self.file.startswith(("migrations/", "core/migrate.py"))
+        return bool(self.sql) or self.file.startswith(("migrations/", "core/migrate.py", "core/schema_upgrade.py"))
 
     def mistaken(self) -> str:
         """The file's text with the mistake in it. Raises `BugDoesNotFit`."""

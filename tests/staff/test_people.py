@@ -55,6 +55,15 @@ async def test_only_owners_see_and_change_people(read: Reader, signed_in: Enter,
         assert (await read(path, data=data)).status == 403
 
 
+async def test_whoever_finds_an_owners_screen_open_invites_nobody(
+    read: Reader, signed_in: Enter, bar: SeededBar, moving: ManualClock
+) -> None:
+    csrf = await signed_in(bar.owner)
+    moving.advance(PROVED_SECONDS + 1)
+    page = await read("/staff/people/invitations", data={"csrf": csrf, "name": "Me", "role": "owner"})
+    assert (page.path, "/staff/invitations/" in page.text) == ("/staff/prove", False)
+
+
 async def test_the_last_owner_is_told_why_nothing_changed(read: Reader, signed_in: Enter, bar: SeededBar) -> None:
     csrf = await signed_in(bar.owner)
     page = await read(f"/staff/people/{bar.owner.account_id}/role", data={"csrf": csrf, "role": "waiter"})

@@ -20,6 +20,7 @@ from kaunta.core.errors import BadRequest, Conflict, NotFound
 from kaunta.core.personal import KeyDestroyed
 from kaunta.core.phone import Msisdn, masked
 from kaunta.core.problems import Severity, close_problem, open_problem
+from kaunta.core.redaction import without_secrets
 from kaunta.core.runtime import Runtime
 from kaunta.limit_settings import AddressLimits
 
@@ -224,7 +225,7 @@ def told(reason: str) -> str:
     reason = " ".join(reason.split())
     if not 3 <= len(reason) <= LONGEST_REASON:
         raise BadRequest(f"Write why, in 3 to {LONGEST_REASON} characters.")
-    return reason
+    return without_secrets(reason)
 
 
 def named(rt: Runtime, target: Target) -> str:

@@ -11,13 +11,14 @@ from uuid import UUID
 from kaunta.access import queries
 from kaunta.access.accounts import USERNAME
 from kaunta.access.known_devices import KNOWN_SECONDS, device_hash, known_device
-from kaunta.access.passwords import NOBODY, hashed, matches
+from kaunta.access.passwords import NOBODY, crowded, hashed, matches
 from kaunta.access.queries import MembershipRow as Membership
 from kaunta.access.second_factor import WrongCode, accept_code
 from kaunta.core.audit import audit
 from kaunta.core.db import transaction
 from kaunta.core.errors import Forbidden, KauntaError, NotFound
 from kaunta.core.runtime import Runtime
+from kaunta.core.source import counted
 
 #: A shift and its close.
 SESSION_SECONDS = 14 * 3600
@@ -27,6 +28,9 @@ PROVED_SECONDS = 600
 #: somebody else out from afar; and a browser known to the name counts for itself, so that nobody can do it from the
 #: next table, behind the same Wi-Fi.
 FAILURES, WINDOW_SECONDS = 8, 900
+#: Wrong codes of one account in the same time, from all unknown browsers together: there are only a million codes, and
+#: whoever has the password may have a thousand addresses. Nobody without it comes so far.
+WRONG_CODES = 30
 
 
 class TooManySignIns(KauntaError):
@@ -95,14 +99,19 @@ async def sign_in(
     """
     possible = USERNAME.fullmatch(user) is not None
     known = device_hash(rt, user, device) if possible else None
+    if known is None and crowded():
+        raise TooManySignIns(retryAfter=60)
     attempt = await counted_attempt(rt, user if possible else "nobody's name", source, known)
     async with rt.db.acquire() as db:
         account = await queries.account_by_username(db, user) if possible else None
-    right = await matches(account.password_hash if account else NOBODY, password[:500])
+    right = await matches(account.password_hash if account else NOBODY, password[:500], known=known is not None)
     if account is None or not right:
         return None
     token, csrf = rt.entropy.token(), rt.entropy.token()
     async with transaction(rt.db) as db:
+        # Who changes a password ends every session; one that begins by the old one at that moment would outlive it.
+        if not await queries.hold_password(db, account.id, account.password_hash):
+            return None
         await queries.set_sign_in_succeeded(db, attempt)
         bars = await queries.memberships(db, account.id)
         await queries.insert_session(
@@ -129,13 +138,15 @@ def kept_device(rt: Runtime, user: str, device: str | None) -> str:
     return known_device(rt, user, rt.clock.after(KNOWN_SECONDS))
 
 
-async def counted_attempt(rt: Runtime, user: str, source: str | None, device: bytes | None) -> int:
+async def counted_attempt(
+    rt: Runtime, user: str, source: str | None, device: bytes | None, most: int = FAILURES
+) -> int:
     """An attempt that counts as failed until it has succeeded: a known browser's apart. Raises `TooManySignIns`."""
-    name_hash = rt.keys.index("username", user.lower())
+    name_hash, source = rt.keys.index("username", user.lower()), counted(source)
     async with transaction(rt.db) as db:
         await queries.lock_sign_ins(db, name_hash)
         failures = await queries.failed_sign_ins(db, name_hash, source, device, rt.clock.before(WINDOW_SECONDS))
-        if failures >= FAILURES:
+        if failures >= most:
             raise TooManySignIns(retryAfter=WINDOW_SECONDS)
         return await queries.insert_sign_in(db, name_hash, source, device, rt.clock.now())
 
@@ -154,17 +165,23 @@ async def prove(
 
     Raises `TooManySignIns`, `WrongPassword`, `WrongCode`.
     """
-    attempt = await counted_attempt(rt, session.username, source, device_hash(rt, session.username, device))
+    known = device_hash(rt, session.username, device)
+    attempts = [await counted_attempt(rt, session.username, source, known)]
+    if session.has_second_factor:
+        # No user's name has a blank in it: these are counted by themselves.
+        attempts.append(await counted_attempt(rt, f"codes of {session.account_id}", None, known, WRONG_CODES))
     if password is not None:
         async with rt.db.acquire() as db:
             account = await queries.account(db, session.account_id)
-        if not await matches(account.password_hash if account else NOBODY, password[:500]) or account is None:
+        right = await matches(account.password_hash if account else NOBODY, password[:500], known=True)
+        if not right or account is None:
             raise WrongPassword
     fresh, csrf = rt.entropy.token(), rt.entropy.token()
     async with transaction(rt.db) as db:
         if session.has_second_factor and not await accept_code(db, rt, session.account_id, code):
             raise WrongCode
-        await queries.set_sign_in_succeeded(db, attempt)
+        for attempt in attempts:
+            await queries.set_sign_in_succeeded(db, attempt)
         await queries.replace_token(db, token_hash(token), token_hash(fresh), csrf, rt.clock.now())
         kind = "signed_in" if session.second_factor_due else "proved_again"
         await audit(db, rt.clock, f"staff:{session.account_id}", kind, "account", session.account_id)

@@ -9,11 +9,9 @@ import hashlib
 import hmac
 import json
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
-from ipaddress import IPv4Address, IPv6Address
 from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +23,7 @@ from kaunta.alerts.words import Message
 from kaunta.core.clock import Clock
 from kaunta.core.errors import ConfigurationError
 from kaunta.core.outbound import AfterSend, Answer, BeforeSend, Outbound, Timeouts
+from kaunta.core.outbound_addresses import Allows, allowing
 from kaunta.settings import Mode, Settings
 
 log = structlog.get_logger(__name__)
@@ -159,17 +158,6 @@ async def post(document: Post, settings: Settings) -> Failed | None:
             assert_never(outcome)
 
 
-def allowed(settings: Settings) -> Callable[[IPv4Address | IPv6Address], bool]:
-    """Which addresses webhook and gateway may have; this machine's in development only."""
-    development = settings.mode is not Mode.PRODUCTION
-
-    def allows(address: IPv4Address | IPv6Address) -> bool:
-        address = (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-        if address.is_loopback:
-            return development or settings.alert_private_hosts
-        if address.is_private:
-            # Also with leave, never a link's own addresses: clouds answer there with their keys.
-            return settings.alert_private_hosts and not address.is_link_local
-        return address.is_global and not address.is_multicast
-
-    return allows
+def allowed(settings: Settings) -> Allows:
+    """Which addresses webhook and gateway may have: this machine's in development only, private ones with leave."""
+    return allowing(this_machine=settings.mode is not Mode.PRODUCTION, private=settings.alert_private_hosts)

@@ -32,6 +32,8 @@ LONGEST_BODY = 64 * 1024
 #: long as the driver waits, 20 s, and Safaricom hangs up before: nobody would have written down what it said.
 STORE_SECONDS = 4.0
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
+#: As `JSONResponse` would write it, once and not for each.
+ACCEPTED_BODY = JSONResponse(ACCEPTED).body
 NOT_STORED = {"ResultCode": 1, "ResultDesc": "Not stored. Send again."}
 #: Safaricom is no browser: nothing it might send along may look like a form from another site.
 PATHS = ("/cb/", "/api/payments/mpesa/callback")
@@ -56,7 +58,7 @@ async def callback(request: Request) -> Response:
             return JSONResponse(NOT_STORED, 503)
     pushes: Pushes = request.app.state.pushes
     pushes.begin_understanding(partial(understand, rt, stored, body, hashed))
-    return JSONResponse(ACCEPTED)
+    return Response(ACCEPTED_BODY, media_type="application/json")
 
 
 async def store(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> Stored:

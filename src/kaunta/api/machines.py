@@ -13,11 +13,11 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from kaunta.access import api_keys, sessions
 from kaunta.access.api_keys import ApiCaller, Scope, Share, TooManyRequests
 from kaunta.core.errors import BadRequest, Forbidden, KauntaError, NotFound, SignInNeeded
+from kaunta.core.routes import LateRoute
 from kaunta.core.web import problem, runtime
 
 STAFF_COOKIE = "kaunta_staff"
@@ -32,7 +32,7 @@ class Caller:
     role: str | None = None
 
 
-class Counted(APIRoute):
+class Counted(LateRoute):
     """A route whose answers, refusals too, tell a key how its share stands."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -13,7 +13,6 @@ import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kaunta.access import roles, sessions
@@ -27,6 +26,7 @@ from kaunta.bars.mpesa_settings import Settings, Wanted
 from kaunta.bars.values import Environment
 from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, NotFound, SignInNeeded
+from kaunta.core.routes import LateRoute
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
 from kaunta.core.web import misread, problem, runtime
@@ -35,7 +35,7 @@ from kaunta.payments.trial import Trial, start_trial
 log = structlog.get_logger(__name__)
 
 
-class SettingsRoute(APIRoute):
+class SettingsRoute(LateRoute):
     """Every error here says that nothing was changed, in the fields the seeds' callers read."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -17,7 +17,8 @@ from starlette.routing import Route
 from kaunta.api.machines import Counted, bar_of_caller, read_cursor, write_cursor
 from kaunta.core.errors import BadRequest
 from kaunta.core.web import language, runtime, source_of
-from kaunta.payments import views
+from kaunta.payments import current, views
+from kaunta.payments.current import CurrentState
 from kaunta.payments.errors import PaymentNotFound
 from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
 from kaunta.payments.retry import Again, retry
@@ -29,6 +30,8 @@ router = APIRouter(prefix="/api/payments/mpesa", tags=["payments"])
 #: What machines ask with their keys: each answer tells how the key's share stands.
 listing = APIRouter(prefix="/api/payments/mpesa", tags=["payments"], route_class=Counted)
 
+#: A payment as JSON, short.
+WRITTEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
@@ -78,15 +81,15 @@ async def retry_payment(
 
 async def started(request: Request, initiated: Initiated) -> JSONResponse:
     await initiated.answered()
-    rt = runtime(request)
-    payment = await views.payment(rt, initiated.transaction_id)
-    if payment is None:
+    found = await current.state_and_checkout(runtime(request), initiated.transaction_id)
+    if found is None:
         raise PaymentNotFound
+    payment, checkout_request_id = found
     return JSONResponse(
         {
             "success": payment.status not in (Status.FAILED, Status.CANCELLED),
             "transactionId": str(payment.id),
-            "checkoutRequestId": await views.checkout_request_id(rt, payment.id),
+            "checkoutRequestId": checkout_request_id,
             "status": payment.status,
             "customerMessage": customer_message(request, payment),
         },
@@ -100,10 +103,10 @@ async def read_status(request: Request) -> Response:
         payment_id = UUID(request.path_params["payment_id"])
     except ValueError:
         raise BadRequest("payment_id: this is no payment's id.") from None
-    payment = await views.payment(runtime(request), payment_id)
+    payment = await current.state(runtime(request), payment_id)
     if payment is None:
         raise PaymentNotFound
-    body = json.dumps(as_json(request, payment), ensure_ascii=False, separators=(",", ":")).encode()
+    body = WRITTEN.encode(as_json(request, payment)).encode()
     tag = '"' + hashlib.sha256(body).hexdigest()[:20] + '"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     asked = request.headers.get("if-none-match")
@@ -150,7 +153,7 @@ def pushes(request: Request) -> Pushes:
     return found
 
 
-def as_json(request: Request, payment: PaymentView) -> dict[str, Any]:
+def as_json(request: Request, payment: PaymentView | CurrentState) -> dict[str, Any]:
     return {
         "transactionId": str(payment.id),
         "status": payment.status.value,
@@ -170,7 +173,7 @@ def as_json(request: Request, payment: PaymentView) -> dict[str, Any]:
     }
 
 
-def customer_message(request: Request, payment: PaymentView) -> str:
+def customer_message(request: Request, payment: PaymentView | CurrentState) -> str:
     return payment.meaning.guest_sw if language(request) == "sw" else payment.meaning.guest_en
 
 

@@ -37,6 +37,7 @@ from kaunta.cli import (
     user,
     webhooks,
 )
+from kaunta.core import collecting
 
 app = typer.Typer(
     name="kaunta",
@@ -98,6 +99,7 @@ def main(
 
 def run() -> None:
     """The entry point; Ctrl-C is 130."""
+    collecting.start()
     try:
         app()
     except KeyboardInterrupt:

@@ -36,8 +36,10 @@ def serve(
 
 
 async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd: int | None) -> None:
+    import asyncio
+
     from kaunta.app import serving
-    from kaunta.core import log
+    from kaunta.core import collecting, log
     from kaunta.core.database_roles import Role, narrowed
     from kaunta.server import listen, served, until_told
 
@@ -53,6 +55,7 @@ async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd
         with until_told() as told:
             address = listening.getsockname()
             notes.print(f"kaunta serves on http://{address[0]}:{address[1]}")
+            collecting.serve_soon(asyncio.get_running_loop())
             await told.wait()
 
 
@@ -101,8 +104,10 @@ def worker(
     found = checked(*NEEDS)
 
     async def work() -> None:
+        import asyncio
+
         from kaunta.app import daraja_client
-        from kaunta.core import log
+        from kaunta.core import collecting, log
         from kaunta.core.database_roles import Role, narrowed
         from kaunta.core.outbound import Outbound
         from kaunta.core.runtime import running
@@ -120,6 +125,7 @@ def worker(
             with until_told() as told:
                 await crew.start()
                 notes.print("kaunta works")
+                collecting.serve_soon(asyncio.get_running_loop())
                 try:
                     await told.wait()
                 finally:

@@ -61,16 +61,16 @@ async def check_database(found: "Settings") -> None:
     """Refuse a database that is behind, that may forget what it committed, or of which nothing opens with our keys."""
     from kaunta.core.db import connect
     from kaunta.core.durability import forgetful_settings, is_embedded
-    from kaunta.core.migrate import state
+    from kaunta.core.migrate import state_on
     from kaunta.core.vault import Keyring
     from kaunta.diagnostics.keys import nothing_opens
 
     if found.database_url is None or found.keys is None:
         raise RuntimeError("checked() has looked for both")
     url = (found.database_direct_url or found.database_url).get_secret_value()
-    schema = await state(url)
-    lines = [] if schema.up_to_date else [DATABASE_BEHIND]
     async with connect(url) as db:
+        schema = await state_on(db)
+        lines = [] if schema.up_to_date else [DATABASE_BEHIND]
         if schema.up_to_date and await is_embedded(db):
             refuse(
                 Exit.REFUSED,

@@ -1,5 +1,6 @@
 """Which addresses may be asked at all, where the peer is not ours to choose: an operator's webhook must not lead to the
-metadata of a cloud or to a database next door."""
+metadata of a cloud or to a database next door. Webhooks and alerts ask by one rule, whatever a name resolves to.
+"""
 
 import socket
 from collections.abc import Callable
@@ -16,11 +17,31 @@ TRANSLATED = tuple(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/4
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address is somebody's on the internet: no network of ours, no link's own, no cloud's metadata."""
-    if isinstance(address, IPv6Address):
-        if any(address in each for each in TRANSLATED):
-            return False
-        address = address.ipv4_mapped or address
-    return address.is_global and not address.is_multicast
+    address = untranslated(address)
+    return not is_translated(address) and address.is_global and not address.is_multicast
+
+
+def allowing(*, this_machine: bool = False, private: bool = False) -> Allows:
+    """The one rule for every peer that somebody else chose: public addresses; this machine's and private ones only
+    with leave. A link's own never, whatever leave there is: clouds answer there with their keys."""
+
+    def allows(address: IPv4Address | IPv6Address) -> bool:
+        address = untranslated(address)
+        if address.is_loopback:
+            return this_machine or private
+        near = address.is_private and not address.is_link_local and not is_translated(address)
+        return is_public(address) or (private and near)
+
+    return allows
+
+
+def untranslated(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that is written as an IPv6 one (`::ffff:10.0.0.7`) as what it is."""
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def is_translated(address: IPv4Address | IPv6Address) -> bool:
+    return isinstance(address, IPv6Address) and any(address in each for each in TRANSLATED)
 
 
 class Forbidden(OSError):

@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from kaunta.core import queries
@@ -73,19 +74,27 @@ class PersonalKeys:
 
     def seal(self, key: Key, purpose: str, plaintext: bytes) -> bytes:
         """`plaintext` under a data key; `purpose` names the field and is needed again to open it."""
-        return seal(key, plaintext, context("personal", purpose), self.entropy)
+        return seal(key, plaintext, place(purpose), self.entropy)
 
     async def open(self, connection: Connection, purpose: str, blob: bytes) -> bytes:
         """What `seal` was given; raises a `VaultError`, or `KeyDestroyed` where it was erased."""
         name = key_id(blob)
         if name not in self.by_id and name in await self.fetch(connection, {name}):
             raise KeyDestroyed
-        return open_sealed(self.by_id, blob, context("personal", purpose))
+        return open_sealed(self.by_id, blob, place(purpose))
+
+    def has_key_of(self, blob: bytes) -> bool:
+        """Whether the key of an envelope is at hand: `open_at_hand` then needs no connection."""
+        return key_id(blob) in self.by_id
+
+    def open_at_hand(self, purpose: str, blob: bytes) -> bytes:
+        """`open` with the keys at hand; raises a `VaultError`."""
+        return open_sealed(self.by_id, blob, place(purpose))
 
     async def open_many(self, connection: Connection, purpose: str, blobs: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
         """`open` for a page of rows, with one look-up for all missing keys; what was erased is left out."""
         await self.fetch(connection, {key_id(blob) for blob in blobs.values()} - self.by_id.keys())
-        aad = context("personal", purpose)
+        aad = place(purpose)
         return {row: open_sealed(self.by_id, blob, aad) for row, blob in blobs.items() if key_id(blob) in self.by_id}
 
     async def fetch(self, connection: Connection, names: set[bytes]) -> set[bytes]:
@@ -102,6 +111,12 @@ class PersonalKeys:
         if not self.index_key:
             raise RuntimeError("PersonalKeys.load() has not been called")
         return hmac.digest(self.index_key, context("index", purpose, text), "sha256")
+
+
+@lru_cache(maxsize=64)
+def place(purpose: str) -> bytes:
+    """Where a field of this name belongs, for its envelope. `purpose` is one of a few names of ours."""
+    return context("personal", purpose)
 
 
 def wrapping(id_: UUID) -> bytes:

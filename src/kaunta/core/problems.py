@@ -11,6 +11,7 @@ from uuid import UUID
 from kaunta.core import queries
 from kaunta.core.clock import Clock
 from kaunta.core.db import Connection
+from kaunta.core.redaction import typed, without_secrets
 
 
 class Severity(StrEnum):
@@ -31,16 +32,16 @@ async def open_problem(
     **detail: Any,
 ) -> bool:
     """Open a problem unless it is open already; True where it is new. `detail` holds no secret and no phone."""
-    return await queries.open_problem(db, bar_id, kind, str(subject), severity, detail, clock.now())
+    return await queries.open_problem(db, bar_id, kind, str(subject), severity, typed(detail), clock.now())
 
 
 async def close_problem(db: Connection, clock: Clock, kind: str, subject: UUID | str, *, by: str, reason: str) -> bool:
     """Close a problem; True where one was open."""
-    return await queries.close_problems(db, [kind], str(subject), by, reason, clock.now())
+    return await queries.close_problems(db, [kind], str(subject), by, without_secrets(reason), clock.now())
 
 
 async def close_problems(
     db: Connection, clock: Clock, kinds: list[str], subject: UUID | str, *, by: str, reason: str
 ) -> None:
     """Close whatever of these kinds is open about a subject."""
-    await queries.close_problems(db, kinds, str(subject), by, reason, clock.now())
+    await queries.close_problems(db, kinds, str(subject), by, without_secrets(reason), clock.now())

@@ -30,6 +30,8 @@ class Runtime:
     live: Live
     spool: Spool
     together: Together
+    #: Questions that arrive together, apart from what is written: neither waits for the other.
+    asking: Together
 
 
 @asynccontextmanager
@@ -55,13 +57,14 @@ async def running(
         await keys.load()
         live = Live(db, direct)
         spool = Spool.at(settings.spool_folder, keyring, entropy)
-        together = Together(db)
+        together, asking = Together(db), Together(db)
         await live.start(listen=listen)
         try:
             with tracing.sending(settings.traces_url):
-                yield Runtime(settings, clock, entropy, db, keyring, keys, live, spool, together)
+                yield Runtime(settings, clock, entropy, db, keyring, keys, live, spool, together, asking)
         finally:
             await together.stop()
+            await asking.stop()
             await live.stop()
     finally:
         await db.close()

@@ -28,6 +28,15 @@ def address(text: str | None) -> Address | None:
     return found
 
 
+def counted(text: str | None) -> str | None:
+    """What tries from an address are counted under: of IPv6 its /64, within which one customer takes any address they
+    like, another for each try."""
+    found = address(text)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(found), 64), strict=False).network_address)
+    return str(found) if found is not None else None
+
+
 def inside(text: str | None, networks: Sequence[Network]) -> bool:
     """Whether a text names an address in one of these networks."""
     found = address(text)

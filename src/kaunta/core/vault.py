@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -83,17 +83,19 @@ class Key:
 
     id: bytes
     material: bytes
+    #: Both follow from the material, and every envelope needs them.
+    check: bytes = field(init=False, compare=False)
+    cipher: AESGCM = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.material) != KEY_BYTES or not 1 <= len(self.id) <= 32:
             raise ValueError("a key is 32 bytes under an id of 1 to 32 bytes")
+        check = hmac.digest(self.material, b"kaunta key check\x00" + self.id, "sha256")[:CHECK_BYTES]
+        object.__setattr__(self, "check", check)
+        object.__setattr__(self, "cipher", AESGCM(self.material))
 
     def __repr__(self) -> str:
         return f"Key({self.id!r}, •••)"
-
-    @property
-    def check(self) -> bytes:
-        return hmac.digest(self.material, b"kaunta key check\x00" + self.id, "sha256")[:CHECK_BYTES]
 
 
 def context(*parts: str | int) -> bytes:
@@ -106,7 +108,7 @@ def seal(key: Key, plaintext: bytes, aad: bytes, entropy: Entropy) -> bytes:
     """`plaintext` in an envelope that opens only with `key` and the same `aad`."""
     nonce = entropy.bytes(NONCE_BYTES)
     header = MAGIC + bytes([VERSION, len(key.id)]) + key.id + key.check + nonce
-    ciphertext = AESGCM(key.material).encrypt(nonce, plaintext, header + aad)
+    ciphertext = key.cipher.encrypt(nonce, plaintext, header + aad)
     return header + digest_of(nonce, ciphertext) + ciphertext
 
 
@@ -144,7 +146,7 @@ def open_sealed(keys: Mapping[bytes, Key], blob: bytes, aad: bytes) -> bytes:
     if not hmac.compare_digest(digest_of(header[-NONCE_BYTES:], ciphertext), digest):
         raise Damaged
     try:
-        return AESGCM(key.material).decrypt(header[-NONCE_BYTES:], ciphertext, header + aad)
+        return key.cipher.decrypt(header[-NONCE_BYTES:], ciphertext, header + aad)
     except InvalidTag:
         raise Moved from None
 

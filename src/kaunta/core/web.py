@@ -81,7 +81,8 @@ def origin_of(request: Request) -> Origin:
 
 def language(request: Request) -> str:
     """The guest's language: asked for now, chosen before, the browser's, English."""
-    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+    asked = request.query_params.get("lang") if request.scope["query_string"] else None
+    for wish in (asked, request.cookies.get(LANGUAGE_COOKIE)):
         if wish in translations.LANGUAGES:
             return wish
     for part in request.headers.get("accept-language", "").split(","):
@@ -122,7 +123,7 @@ def event_stream(
 
 def problem(error: KauntaError) -> JSONResponse:
     """RFC 9457, with the fields the seeds' callers read."""
-    body = {
+    body: dict[str, object] = {
         "type": "about:blank",
         "title": type(error).__doc__ or error.code,
         "status": error.status,
@@ -130,8 +131,9 @@ def problem(error: KauntaError) -> JSONResponse:
         "detail": error.detail,
         "success": False,
         "message": error.detail,
-        **error.fields,
     }
+    # An error's own fields come beside the standard ones, never instead of them.
+    body |= {name: value for name, value in error.fields.items() if name not in body}
     headers = {"Retry-After": str(error.fields["retryAfter"])} if error.fields.get("retryAfter") else {}
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 

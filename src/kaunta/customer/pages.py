@@ -16,13 +16,13 @@ from urllib.parse import urlencode
 
 from babel.dates import format_datetime
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from kaunta.core import web
 from kaunta.core.clock import EAT
 from kaunta.core.errors import KauntaError
 from kaunta.core.event_stream import EventStream
+from kaunta.core.routes import LateRoute
 from kaunta.customer.words import N_, sentence
 
 #: The longest value in an address of ours, a payment's id, fits twice.
@@ -30,7 +30,7 @@ LONGEST_VALUE = 80
 SOURCES = Path(__file__).parent.parent / "static" / "guest"
 
 
-class GuestRoute(APIRoute):
+class GuestRoute(LateRoute):
     """A route whose refusals are pages: a guest never reads JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -5,13 +5,12 @@ import socket
 import ssl
 
 import asyncpg
-from alembic.script import ScriptDirectory
 
 from kaunta.bars.migration import NotTheseTables, RowsHidden, read_shape
 from kaunta.core import queries as core_queries
 from kaunta.core.db import connect
 from kaunta.core.durability import forgetful_settings, is_embedded
-from kaunta.core.migrate import Drift, alembic_config, compare, describe, expected_schema, head_revision
+from kaunta.core.migrate import Drift, compare, describe, expected_schema, head_revision, revisions
 from kaunta.diagnostics import queries, rights
 from kaunta.diagnostics.findings import Category, Finding, Severity
 from kaunta.diagnostics.mending import kept_by_month
@@ -97,8 +96,7 @@ async def look_at_revision(scene: Scene) -> list[Finding]:
     revision = await core_queries.schema_revision(db)
     if revision == head:
         return [finding("db.revision", Severity.INFO, f"Migrated to {head}.")]
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in revisions():
         detail = f"The database stands at {revision}, which this program does not know: it is older than the database."
         return [finding("db.revision", Severity.CRITICAL, detail, "Install the version of Kaunta that migrated it.")]
     detail = f"The database stands at {revision or 'nothing'}; this program needs {head}."

@@ -15,6 +15,7 @@ from kaunta.core.metrics import PAID_SECONDS
 from kaunta.core.problems import Severity, close_problem, close_problems, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Key
+from kaunta.daraja.exchanges import without_personal
 from kaunta.payments import given_back, typed_codes
 from kaunta.payments.claims import disprove, give_way
 from kaunta.payments.queries import receipts, transactions
@@ -76,11 +77,11 @@ async def apply(
 ) -> Applied:
     """Decide and write, in the caller's transaction. `key` is the bar's data key of this month."""
     began = rt.clock.now()
-    tab = await tab_queries.lock_tab(db, place.tab_id)
+    tab_status = await tab_queries.hold_tab(db, place.tab_id)
     row = await transactions.lock(db, place.id)
-    if tab is None or row is None:
+    if tab_status is None or row is None:
         raise RuntimeError(f"payment {place.id} has no row")
-    payment = as_payment(row, tab_closed=tab.status == "closed")
+    payment = as_payment(row, tab_closed=tab_status == "closed")
     decision: Decision = decide(payment, event)
 
     proven: receipts.ProvenReceipt | None = None
@@ -93,10 +94,13 @@ async def apply(
 
     told = topics(place)
     if proven is not None and isinstance(decision, Change) and isinstance(event, Paid):
-        told += await disprove(db, rt, row, event.receipt)
+        claimed = await receipts.is_claimed(db, event.receipt)
+        if claimed:
+            told += await disprove(db, rt, row, event.receipt)
         if decision.fill_receipt is not None:
             told += await give_way(db, rt, row, event.receipt)
-        told += await typed_codes.decide(db, rt, event.receipt, row.tab_id)
+        if claimed:
+            told += await typed_codes.decide(db, rt, event.receipt, row.tab_id)
     status = decision.status if isinstance(decision, Change) else payment.status
     flags = payment.irregularities | (frozenset() if isinstance(decision, Nothing) else decision.irregularities)
     if isinstance(decision, Change):
@@ -112,7 +116,7 @@ async def apply(
         await tell(db, rt, row, decision, payment.status, status, facts)
     # What was booked on words alone lets its tab close when the receipt comes.
     proves = isinstance(decision, Change) and (decision.credit is not None or decision.fill_receipt is not None)
-    if proves and not await transactions.contradicted_on_tab(db, row.tab_id):
+    if proves and tab_status == "overdue" and not await transactions.contradicted_on_tab(db, row.tab_id):
         await settle.close_if_settled(db, rt, row.tab_id)
     return Applied(decision, payment.status, status, told)
 
@@ -184,6 +188,9 @@ async def book(
         ledger_id = await settle.fill_receipt(db, rt, filled, change.correction)
     if ledger_id is not None and proven is not None:
         await receipts.book(db, proven.id, row.id, ledger_id)
+        if proven.new and change.credit is not None:
+            # Of a receipt and a credit that are both a moment old nothing can have gone back, nobody can have asked.
+            return
         await given_back.follow(db, rt, proven.id, ledger_id, proven=True)
         await close_problem(db, rt.clock, "receipt_unmatched", proven.id, by="safaricom", reason="it was proven whose")
 
@@ -226,7 +233,8 @@ async def write(
             checkout_request_id_enc=rt.keys.seal(key, "checkout_request_id", new_ids.encode()) if new_ids else None,
             checkout_request_id_hash=rt.keys.index("checkout_request_id", new_ids) if new_ids else None,
             result_code=facts.result_code if change else None,
-            result_desc=facts.result_desc if change else None,
+            # In the clear, for years: an erasure does not look for a number in a sentence.
+            result_desc=without_personal(facts.result_desc) if change and facts.result_desc is not None else None,
             failure_reason=change.reason if change and status in (Status.FAILED, Status.CANCELLED) else None,
             receipt=(first_credit.receipt if first_credit else None) or (change.fill_receipt if change else None),
             transaction_date=facts.transaction_date if change and isinstance(event, Paid) else None,

@@ -7,6 +7,7 @@ a person looks: in the transaction that books the proof. A person may take their
 
 from uuid import UUID
 
+from kaunta.core.audit import audit
 from kaunta.core.db import Connection
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
@@ -30,8 +31,19 @@ async def disprove(db: Connection, rt: Runtime, proved: transactions.Locked, rec
                 db, rt.clock, "claim_disproved", subject, bar_id=claim.bar_id, severity=Severity.ERROR,
                 amount=claim.amount, receipt=receipt,
             )  # fmt: skip
+            await note_disproved(db, rt, claim, proved.environment, receipt)
         topics += topics_of(claim)
     return tuple(topics)
+
+
+async def note_disproved(db: Connection, rt: Runtime, claim: receipts.Claim, environment: str, receipt: str) -> None:
+    """Money straight to the till has left the tab that it was on; of a payment's, its own event tells."""
+    seen = await sightings.seen_by_code(db, environment, receipt)
+    if claim.transaction_id is None and seen is not None:
+        await audit(
+            db, rt.clock, "safaricom", "receipt.disproved", "receipt", seen.id, bar_id=claim.bar_id, receipt=receipt,
+            amount=claim.amount, tab=str(claim.tab_id),
+        )  # fmt: skip
 
 
 async def give_way(db: Connection, rt: Runtime, proved: transactions.Locked, receipt: str) -> tuple[str, ...]:

@@ -93,15 +93,32 @@ async def process(rt: Runtime, stored: inbox.Stored, body: bytes, token_hash: by
     """
     async with rt.db.acquire() as db:
         place = await transactions.place_by_token(db, token_hash) if token_hash else None
+        key = rt.keys.at_hand(place.bar_id) if place else None
+        if place is not None and token_hash is not None and key is not None:
+            return await take_turns(db, rt, key, place, stored, body, token_hash)
     if place is None or token_hash is None:
         return await keep_apart(rt, stored, body)
-    # A data key is made outside the transaction that uses it.
+    # A data key is made outside the transaction that uses it, and by a connection of its own.
     key = await rt.keys.current(place.bar_id)
+    async with rt.db.acquire() as db:
+        return await take_turns(db, rt, key, place, stored, body, token_hash)
+
+
+async def take_turns(
+    db: Connection,
+    rt: Runtime,
+    key: Key,
+    place: transactions.Place,
+    stored: inbox.Stored,
+    body: bytes,
+    token_hash: bytes,
+) -> Verdict | None:
+    """Understand a payment's waiting callbacks up to this one, each in a transaction of its own."""
     passed_over: list[int] = []
     while True:
         turn: inbox.Turn | None = None
         try:
-            async with transaction(rt.db) as db:
+            async with db.transaction():
                 turn = await inbox.lock_first_waiting(db, token_hash, stored.id, stored.received_at, passed_over)
                 if turn is None:
                     return None
@@ -159,9 +176,11 @@ def told(rt: Runtime, verdict: Verdict) -> None:
 
 async def known_ids_agree(db: Connection, rt: Runtime, place: transactions.Place, callback: StkCallback) -> bool:
     """A token-right callback that names another push is not believed."""
-    other = await transactions.place_by_checkout_hash(
-        db, rt.keys.index("checkout_request_id", callback.checkout_request_id)
-    )
+    named = rt.keys.index("checkout_request_id", callback.checkout_request_id)
+    # One payment has a name, and keeps it: what was read before the lock holds.
+    if named == place.checkout_hash:
+        return True
+    other = await transactions.place_by_checkout_hash(db, named)
     if other is not None:
         return other.id == place.id
     return await transactions.checkout_unknown(db, place.id)
@@ -247,8 +266,10 @@ async def import_spool(rt: Runtime) -> int:
         except FileNotFoundError:
             # Another process of this host shares the folder and was faster.
             continue
-        except VaultError as error:
-            log.critical("spool.unreadable", code=error.code)
+        except (VaultError, OSError) as error:
+            # It does not open, or is another user's: whatever is behind it may be read all the same.
+            code = error.code if isinstance(error, VaultError) else type(error).__name__
+            log.critical("spool.unreadable", code=code)
             async with transaction(rt.db) as db:
                 await open_problem(
                     db,
@@ -257,7 +278,7 @@ async def import_spool(rt: Runtime) -> int:
                     path.name,
                     bar_id=None,
                     severity=Severity.CRITICAL,
-                    code=error.code,
+                    code=code,
                 )
             continue
         key = await rt.keys.current(None)

@@ -24,6 +24,7 @@ from kaunta.core.errors import KauntaError, NotFound
 from kaunta.core.phone import Msisdn, parse_msisdn
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
+from kaunta.core.source import counted
 from kaunta.core.vault import Key, VaultError
 from kaunta.credentials import store
 from kaunta.daraja.client import (
@@ -59,6 +60,9 @@ KEY_SECONDS = 24 * 3600.0
 DRAIN_SECONDS = 35.0
 #: Of 16 connections: however many callbacks wait for one tab, the next must find a connection to be stored by.
 UNDERSTOOD_AT_ONCE = 6
+#: Stored callbacks that wait here for their turn, each with its body: what comes beyond is left to the worker, who
+#: takes up whatever nobody has understood within its lease.
+MOST_WAITING = 2_000
 DESCRIPTION = "Bar tab"
 GUEST = "guest"
 
@@ -114,6 +118,10 @@ class Pushes:
     daraja: DarajaClient
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     understanding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNDERSTOOD_AT_ONCE))
+    waiting: int = 0
+    most_waiting: int = MOST_WAITING
+    #: Whether the last callback was left to the worker; said once.
+    crowded: bool = False
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` in a task of its own that `drain` waits for."""
@@ -122,14 +130,26 @@ class Pushes:
         task.add_done_callback(self.tasks.discard)
         return task
 
-    def begin_understanding(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-        """The same for a stored callback, when it is its turn."""
+    def begin_understanding(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T] | None:
+        """The same for a stored callback, when it is its turn; None where too many wait: the worker finds it."""
+        if self.waiting >= self.most_waiting:
+            if not self.crowded:
+                log.warning("callback.left_to_worker", reason="too many wait here")
+            self.crowded = True
+            return None
+        self.crowded = False
 
         async def in_turn() -> T:
             async with self.understanding:
                 return await work()
 
-        return self.begin(in_turn())
+        self.waiting += 1
+        task = self.begin(in_turn())
+        task.add_done_callback(self.understood)
+        return task
+
+    def understood(self, _task: asyncio.Task[Any]) -> None:
+        self.waiting -= 1
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Let pushes under way end: called at shutdown, after the last request was taken."""
@@ -227,7 +247,7 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
         )
         await transactions.insert(db, new)
         if intent.started_by == GUEST:
-            await access_queries.insert_started(db, tab.bar_id, now, intent.source, phone_hash, new.id)
+            await access_queries.insert_started(db, tab.bar_id, now, counted(intent.source), phone_hash, new.id)
         if intent.key is not None:
             await limits.keep_key(db, tab.id, intent.key, tab.bar_id, body_hash, new.id, now)
         await transactions.append_event(

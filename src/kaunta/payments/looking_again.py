@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+from kaunta.core.audit import audit
 from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.payments.queries import sightings
-from kaunta.payments.receipts import Placing, Sighting, may_take, place, prepare
+from kaunta.payments.receipts import APART_SECONDS, Placing, Sighting, may_take, place, prepare
 
 #: Receipts that belong to nobody look again for a payment that has come without one, this long.
 LOOK_AGAIN_SECONDS = 48 * 3600.0
@@ -20,6 +21,26 @@ async def look_again(rt: Runtime, limit: int = 50) -> int:
     for receipt_id in waiting:
         placed += await place_again(rt, receipt_id)
     return placed
+
+
+async def note_nobodys(rt: Runtime, limit: int = 50) -> int:
+    """A worker's turn: money that has had its time to find its payment, and is still on no tab, goes on record once;
+    how much of it there was. The bar's programs are told by that record."""
+    async with rt.db.acquire() as db:
+        waiting = await sightings.nobodys(
+            db, rt.clock.before(LOOK_AGAIN_SECONDS), rt.clock.before(APART_SECONDS), limit
+        )
+    for receipt_id in waiting:
+        async with transaction(rt.db) as db:
+            receipt = await sightings.hold(db, receipt_id)
+            if receipt is None or receipt.ledger_id is not None or receipt.set_aside:
+                continue
+            if not await sightings.on_record_as_nobodys(db, receipt_id):
+                await audit(
+                    db, rt.clock, "kaunta", "receipt.unmatched", "receipt", receipt_id, bar_id=receipt.bar_id,
+                    receipt=receipt.receipt, amount=receipt.amount,
+                )  # fmt: skip
+    return len(waiting)
 
 
 async def place_again(rt: Runtime, receipt_id: UUID) -> bool:

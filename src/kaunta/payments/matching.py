@@ -14,6 +14,7 @@ from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, Conflict, NotFound
 from kaunta.core.problems import close_problem
+from kaunta.core.redaction import without_secrets
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import VaultError
 from kaunta.payments import claims
@@ -188,10 +189,10 @@ async def match_to_tab(rt: Runtime, bar_id: UUID, receipt_id: UUID, tab_id: UUID
             raise ReceiptNotFound
         if receipt.ledger_id is not None:
             raise ReceiptBooked
-        await to_tab(db, rt, receipt, tab_id, by, reason)
+        unusual = await to_tab(db, rt, receipt, tab_id, by, reason)
         await audit(
             db, rt.clock, by, "receipt.matched", "receipt", receipt.id, bar_id=bar_id, reason=reason,
-            receipt=receipt.receipt, amount=receipt.amount, tab=str(tab_id),
+            receipt=receipt.receipt, amount=receipt.amount, tab=str(tab_id), irregularities=unusual,
         )  # fmt: skip
     rt.live.hint(f"tab:{tab_id}", f"bar:{bar_id}")
 
@@ -255,7 +256,7 @@ async def set_aside(rt: Runtime, bar_id: UUID, receipt_id: UUID, *, by: str, rea
             raise ReceiptNotFound
         if receipt.ledger_id is not None:
             raise ReceiptBooked
-        await sightings.set_aside(db, receipt_id, by, reason, rt.clock.now())
+        await sightings.set_aside(db, receipt_id, by, without_secrets(reason), rt.clock.now())
         await close_problem(db, rt.clock, claims.UNMATCHED, receipt_id, by=by, reason=reason)
         await audit(
             db, rt.clock, by, "receipt.set_aside", "receipt", receipt_id, bar_id=bar_id, reason=reason,
@@ -284,6 +285,7 @@ async def take_back(rt: Runtime, bar_id: UUID, receipt_id: UUID, *, by: str, rea
         await audit(
             db, rt.clock, by, "receipt.taken_back", "receipt", receipt_id, bar_id=bar_id, reason=reason,
             receipt=receipt.receipt, amount=claim.amount, tab=str(claim.tab_id),
+            **({"payment": str(claim.transaction_id)} if claim.transaction_id else {}),
         )  # fmt: skip
     rt.live.hint(*claims.topics_of(claim))
 

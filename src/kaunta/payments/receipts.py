@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
@@ -157,7 +158,11 @@ async def place(db: Connection, rt: Runtime, plan: Plan, sighting: Sighting) -> 
         return Placed(Placing.BOOKED, receipt.id, believed.transaction_id, believed.tab_id)
     if believed is None and tab is not None and tab.status != "closed" and receipt.bar_id == tab.bar_id:
         # The payer named the tab by a number that is easily mistyped: it stands until somebody proves otherwise.
-        await to_tab(db, rt, receipt, tab.id, "payer", "the payer wrote the tab's number")
+        unusual = await to_tab(db, rt, receipt, tab.id, "payer", "the payer wrote the tab's number")
+        await audit(
+            db, rt.clock, "payer", "receipt.credited", "receipt", receipt.id, bar_id=receipt.bar_id,
+            receipt=receipt.receipt, amount=receipt.amount, tab=str(tab.id), irregularities=unusual,
+        )  # fmt: skip
         return Placed(Placing.BOOKED, receipt.id, None, tab.id, (f"tab:{tab.id}", f"bar:{tab.bar_id}"))
     await claims.put_before_a_person(db, rt, receipt)
     return Placed(Placing.UNMATCHED, receipt.id, topics=(f"bar:{receipt.bar_id}",))
@@ -265,8 +270,9 @@ def kept_reference(text: str) -> str:
     return without_personal(text)[:64]
 
 
-async def to_tab(db: Connection, rt: Runtime, receipt: SeenReceipt, tab_id: UUID, by: str, reason: str) -> None:
-    """Credit a tab with a receipt on somebody's word; under the locks of both; what is unusual is shown."""
+async def to_tab(db: Connection, rt: Runtime, receipt: SeenReceipt, tab_id: UUID, by: str, reason: str) -> list[str]:
+    """Credit a tab with a receipt on somebody's word; under the locks of both; what is unusual is shown, and given
+    back by its names."""
     tab = await tab_queries.tab(db, tab_id)
     if tab is None:
         raise RuntimeError("a tab vanished while it was being credited")
@@ -286,3 +292,4 @@ async def to_tab(db: Connection, rt: Runtime, receipt: SeenReceipt, tab_id: UUID
         )
     elif not await transactions.contradicted_on_tab(db, tab_id):
         await tab_settle.close_if_settled(db, rt, tab_id)
+    return ["overpaid"] * (too_much > 0) + ["closed_tab"] * (tab.status == "closed")

@@ -11,6 +11,7 @@ from kaunta.core.db import Connection, transaction
 from kaunta.core.problems import Severity, close_problem, open_problem
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.callbacks import receipt_of
+from kaunta.daraja.exchanges import without_personal
 from kaunta.daraja.notices import ResultEnvelope
 from kaunta.daraja.wire import shillings
 from kaunta.payments import given_back
@@ -39,7 +40,7 @@ async def take(
         told = await apply(db, rt, refund, event_of(refund, result), code_of(result))
         await requests.answer(
             db, request.id, "answered" if result else "timed_out", result.result_code if result else None,
-            result.result_desc if result else None, None, rt.clock.now(),
+            without_personal(result.result_desc) if result else None, None, rt.clock.now(),
         )  # fmt: skip
         await note_refused(db, rt, request, result.result_code if result else None)
         verdict = Verdict("answered" if told else "duplicate", topics=told)
@@ -89,7 +90,7 @@ async def take_status(
                 told = await apply(db, rt, refund, Done(None if exact is None else shillings(exact) or -1, code), code)
         await requests.answer(
             db, request.id, "answered" if result else "timed_out", result.result_code if result else None,
-            result.result_desc if result else None, None, rt.clock.now(),
+            without_personal(result.result_desc) if result else None, None, rt.clock.now(),
         )  # fmt: skip
         await note_refused(db, rt, request, result.result_code if result else None)
         await inbox.finish(db, stored.id, stored.received_at, "answered", None, rt.clock.now())

@@ -30,16 +30,18 @@ async def retry(rt: Runtime, pushes: Pushes, transaction_id: UUID, again: Again)
         if old is None:
             raise PaymentNotFound
         if old.status in OPEN:
-            raise AttemptOpen(transactionId=str(transaction_id), status=old.status)
+            raise AttemptOpen(transactionId=str(transaction_id), paymentStatus=old.status)
         if old.status == Status.COMPLETED:
-            raise RetryRefused("This payment has been paid.", transactionId=str(transaction_id), status=old.status)
+            raise RetryRefused(
+                "This payment has been paid.", transactionId=str(transaction_id), paymentStatus=old.status
+            )
         try:
             phone = again.phone or (await rt.keys.open(db, "phone", old.phone_enc)).decode()
         except KeyDestroyed:
             raise RetryRefused(
                 "This number was erased at its owner's request. Begin a new payment.",
                 transactionId=str(transaction_id),
-                status=old.status,
+                paymentStatus=old.status,
             ) from None
     return await initiate(
         rt,

@@ -16,6 +16,7 @@ from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import KauntaError
 from kaunta.core.phone import Msisdn
 from kaunta.core.runtime import Runtime
+from kaunta.core.source import counted
 from kaunta.limit_settings import AddressLimits
 from kaunta.payments.errors import AddressBlocked, PromptsBlocked, TooManyPrompts
 from kaunta.tabs import queries as tab_queries
@@ -44,7 +45,7 @@ async def note_refused(rt: Runtime, tab_ref: str, source: str | None, phone: Msi
         tab = await tab_queries.tab(db, tab_id) if tab_id else None
         if tab is not None:
             await queries.insert_refused(
-                db, tab.bar_id, rt.clock.now(), source, rt.keys.index("phone", phone) if phone else None,
+                db, tab.bar_id, rt.clock.now(), counted(source), rt.keys.index("phone", phone) if phone else None,
                 error.code, rt.clock.before(HOUR), REFUSALS_KEPT,
             )  # fmt: skip
 
@@ -58,8 +59,9 @@ async def check_standing(db: Connection, rt: Runtime, bar_id: UUID, phone_hash: 
     clock, mode = rt.clock, rt.settings.address_limits
     most = max(rt.settings.address_tries_per_hour, PAYING_ADDRESS)
     found = await queries.standing(
-        db, bar_id, phone_hash, source, clock.now(), clock.before(MONTH), clock.before(DAY), clock.before(HOUR), most
-    )
+        db, bar_id, phone_hash, counted(source), clock.now(), clock.before(MONTH), clock.before(DAY),
+        clock.before(HOUR), most,
+    )  # fmt: skip
     if found.phone_until is not None:
         raise PromptsBlocked(retryAfter=rest_of(rt, found.phone_until))
     if found.address_until is not None and not found.paid:

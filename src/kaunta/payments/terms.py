@@ -79,7 +79,7 @@ async def check_payer(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: byt
     if last is None or last.status == Status.COMPLETED:
         return
     if last.status in OPEN:
-        raise AttemptOpen(transactionId=str(last.id), status=last.status)
+        raise AttemptOpen(transactionId=str(last.id), paymentStatus=last.status)
     if last.status == Status.TIMEOUT:
         since = rt.clock.elapsed(last.sent_at or last.push_started_at)
         wait = SILENCE_SECONDS + UNKNOWN_PAUSE_SECONDS - since

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 from kaunta.core.origin import without_origin
-from kaunta.core.personal import KeyDestroyed
 from kaunta.core.phone import Msisdn, masked, other_operator
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.results import ResultCode
 from kaunta.payments.meaning import meaning
 from kaunta.payments.queries import reading
+from kaunta.payments.queries.current import CurrentRow
 from kaunta.payments.queries.reading import PaymentRow
 from kaunta.payments.states import SILENCE_SECONDS, Status
 from kaunta.payments.terms import FRUITLESS_SECONDS, UNKNOWN_PAUSE_SECONDS
@@ -22,6 +22,8 @@ from kaunta.payments.terms import FRUITLESS_SECONDS, UNKNOWN_PAUSE_SECONDS
 Stage = Literal["sending", "check_phone", "checking", "unknown", "paid", "not_paid"]
 #: The prompt's life on the phone (daraja.md §4); after it we are checking, not waiting for a PIN.
 PROMPT_SECONDS = 60.0
+#: In the place of a number that was erased at its owner's request; the books stay.
+ERASED = "—"
 EVERY_STATUS = [status.value for status in Status]
 #: Before everything: where a list begins.
 NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
@@ -184,18 +186,6 @@ def event_text(row: dict[str, Any]) -> str:
     return str(row["kind"]).replace("_", " ")
 
 
-async def checkout_request_id(rt: Runtime, transaction_id: UUID) -> str | None:
-    """Daraja's name for a payment, which the machine that started it may know."""
-    async with rt.db.acquire() as db:
-        row = await reading.payment(db, transaction_id)
-        if row is None or row.checkout_request_id_enc is None:
-            return None
-        try:
-            return (await rt.keys.open(db, "checkout_request_id", row.checkout_request_id_enc)).decode()
-        except KeyDestroyed:
-            return None
-
-
 async def shown(db: Connection, rt: Runtime, rows: Sequence[PaymentRow]) -> list[PaymentView]:
     phones = await rt.keys.open_many(db, "phone", {row.id: row.phone_enc for row in rows})
     return [view(rt, row, phones.get(row.id)) for row in rows]
@@ -225,8 +215,7 @@ def view(rt: Runtime, row: PaymentRow, phone: bytes | None) -> PaymentView:
         irregularities=tuple(row.irregularities),
         amount=row.amount,
         received=row.received,
-        # The number may have been erased at its owner's request; the books stay.
-        phone_masked=masked(Msisdn(phone.decode())) if phone else "—",
+        phone_masked=masked(Msisdn(phone.decode())) if phone else ERASED,
         other_operator=other_operator(Msisdn(phone.decode())) if phone else None,
         receipt=row.receipt,
         transaction_date=row.transaction_date,
@@ -263,7 +252,7 @@ def stage(rt: Runtime, row: PaymentRow, status: Status) -> Stage:
             return "not_paid"
 
 
-def may_retry(rt: Runtime, row: PaymentRow, status: Status, means: ResultCode) -> tuple[bool, int]:
+def may_retry(rt: Runtime, row: PaymentRow | CurrentRow, status: Status, means: ResultCode) -> tuple[bool, int]:
     """Whether another attempt makes sense, and after how many seconds."""
     if row.tab_status == "closed" or status in (Status.COMPLETED, Status.PENDING, Status.SENT):
         return False, 0
@@ -276,7 +265,7 @@ def may_retry(rt: Runtime, row: PaymentRow, status: Status, means: ResultCode) -
     return True, max(0, cooling, tired(rt, row))
 
 
-def tired(rt: Runtime, row: PaymentRow) -> int:
+def tired(rt: Runtime, row: PaymentRow | CurrentRow) -> int:
     """Seconds until this payer's tries at this tab that came to nothing let another begin."""
     tries = row.fruitless or []
     if len(tries) < rt.settings.prompts_in_vain:

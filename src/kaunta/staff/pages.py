@@ -13,13 +13,13 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 
 from kaunta.access.denials import note_denied
 from kaunta.access.roles import May, RoleRefused
 from kaunta.access.sessions import ProofNeeded, StaffSession
 from kaunta.core import web
 from kaunta.core.errors import KauntaError, NotFound, SignInNeeded
+from kaunta.core.routes import LateRoute
 from kaunta.core.web import runtime
 from kaunta.staff.session import GoElsewhere, Seat, any_session
 
@@ -70,7 +70,7 @@ class Link:
 files = APIRouter(include_in_schema=False)
 
 
-class CounterRoute(APIRoute):
+class CounterRoute(LateRoute):
     """A route whose refusals are pages; without a session it leads to the sign-in."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -46,9 +46,10 @@ async def show_people(request: Request, seat: AtCounter) -> Response:
 
 @router.post("/staff/people/invitations")
 async def invite(request: Request, post: Posted) -> Response:
-    """A link for one person, shown in this answer and never again."""
+    """A link for one person, shown in this answer and never again; it needs a recent proof, as a new role does."""
     post.seat.require(May.PEOPLE)
     rt = runtime(request)
+    require_proof(rt, post.seat.session)
     try:
         role = people.as_role(post.text("role"))
         invited = await people.invite(rt, post.seat.bar_id, role, post.text("name"), by=post.seat.account_id)

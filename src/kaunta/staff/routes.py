@@ -40,15 +40,15 @@ from kaunta.staff import (
 )
 
 router = APIRouter()
-router.include_router(pages.files)
+router.routes.extend(pages.files.routes)
 for door in (sign_in, account, people, attention, board, tab, table_cards, history, payment, receipts, refunds):
-    router.include_router(door.router)
+    router.routes.extend(door.router.routes)
 for door in (statements, day):
-    router.include_router(door.router)
+    router.routes.extend(door.router.routes)
 for door in (saved_views, resolve_wizard, alerts, blocks, help, audit, shift, health):
-    router.include_router(door.router)
+    router.routes.extend(door.router.routes)
 for door in (settings, settings_menu, settings_tables, settings_bar, settings_webhooks, diagnosis):
-    router.include_router(door.router)
+    router.routes.extend(door.router.routes)
 for door in (
     settings_mpesa,
     settings_mpesa_credentials,
@@ -57,4 +57,4 @@ for door in (
     settings_mpesa_environment,
     settings_mpesa_readiness,
 ):
-    router.include_router(door.router)
+    router.routes.extend(door.router.routes)

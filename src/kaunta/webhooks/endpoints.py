@@ -4,16 +4,15 @@ The secret is made here, shown once and kept sealed. Whoever adds an address can
 can reach: names are judged by what they resolve to when a message leaves (`core.outbound_addresses`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from kaunta.core.audit import audit
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, Conflict, NotFound
-from kaunta.core.outbound_addresses import is_public
+from kaunta.core.outbound_addresses import Allows, allowing
 from kaunta.core.problems import close_problem
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
@@ -66,10 +65,9 @@ def place(bar_id: UUID, endpoint_id: UUID) -> bytes:
     return context("webhook secret", str(bar_id), str(endpoint_id))
 
 
-def allowed(settings: Settings) -> Callable[[IPv4Address | IPv6Address], bool]:
+def allowed(settings: Settings) -> Allows:
     """Which addresses may be asked: public ones, and in development this machine's too."""
-    development = settings.mode is not Mode.PRODUCTION
-    return lambda address: is_public(address) or (development and address.is_loopback)
+    return allowing(this_machine=settings.mode is not Mode.PRODUCTION)
 
 
 def checked(url: str, settings: Settings) -> str:

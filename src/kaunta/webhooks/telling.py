@@ -21,6 +21,9 @@ OLDEST = timedelta(days=30)
 OVERLAP = timedelta(hours=1)
 
 COMPLETED, IRREGULAR, REFUNDED = "payment.completed", "payment.irregular", "payment.refunded"
+#: What the audit calls it when money straight to the till is put on a tab, and taken off it.
+CREDITED = frozenset({"receipt.credited", "receipt.matched"})
+TAKEN_BACK = frozenset({"receipt.taken_back", "receipt.disproved"})
 
 
 async def begin(db: Connection, rt: Runtime) -> None:
@@ -87,13 +90,15 @@ def types_of(source: str, event: Happened) -> list[str]:
     """What an event means to a bar's programs; one that completes a payment unusually means two things."""
     if source == "refund":
         return [REFUNDED]
-    completes = event.after == "completed" and event.before != "completed"
+    completes = event.kind in CREDITED or (event.after == "completed" and event.before != "completed")
     return [COMPLETED] * completes + [IRREGULAR] * bool(irregularities_of(event))
 
 
 def irregularities_of(event: Happened) -> list[str]:
-    if event.kind == "claim_disproved":
+    if event.kind == "claim_disproved" or event.kind in TAKEN_BACK:
         return ["claim_disproved"]
+    if event.kind == "receipt.unmatched":
+        return ["unmatched"]
     said = event.detail.get("irregularities")
     return [str(each) for each in said] if isinstance(said, list) else []
 
@@ -118,8 +123,14 @@ def document(type_: str, event: Happened) -> dict[str, Any]:
     else:
         data |= {
             "status": event.after or "completed",
-            "amountReceived": event.detail.get("amount"),
+            "amountReceived": received(event),
             "mpesaReceiptNumber": event.detail.get("receipt"),
             "irregularities": irregularities_of(event),
         }
     return {"type": type_, "timestamp": event.at.isoformat(), "data": data}
+
+
+def received(event: Happened) -> int | None:
+    """Shillings that came, below zero where they left the tab again; None where no amount is known."""
+    amount = event.detail.get("amount")
+    return None if amount is None else -int(amount) if event.kind in TAKEN_BACK else int(amount)

@@ -55,6 +55,15 @@ async def account(db: Connection, account_id: UUID) -> AccountRow | None:
     return AccountRow(**row) if row else None
 
 
+async def hold_password(db: Connection, account_id: UUID, password_hash: str) -> bool:
+    """Whether this is the password of an active account still; it stays so until the transaction ends."""
+    still = await db.fetchval(
+        "select true from staff_accounts where id = $1 and password_hash = $2 and active for share",
+        account_id, password_hash,
+    )  # fmt: skip
+    return still is True
+
+
 async def set_password_hash(db: Connection, account_id: UUID, password_hash: str, at: datetime) -> None:
     """A new password."""
     await db.execute(

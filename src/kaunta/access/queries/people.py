@@ -73,13 +73,21 @@ async def insert_invitation(
     )  # fmt: skip
 
 
+#: An invitation `i` is worth what its author is: whoever was taken out must not come back by a link of their own.
+BY_AN_OWNER = """
+    exists (select from bar_members m join staff_accounts a on a.id = m.account_id
+            where m.bar_id = i.bar_id and m.account_id = i.invited_by and m.role = 'owner' and a.active)
+"""
+
+
 async def invitation(db: Connection, token_hash: bytes, at: datetime) -> Invitation | None:
     """An invitation that may still be accepted, held until the transaction ends."""
     row = await db.fetchrow(
-        """
+        f"""
         select i.bar_id, b.name as bar_name, i.role, i.name, i.created_at, i.expires_at, i.accepted_at
         from staff_invitations i join bars b on b.id = i.bar_id
-        where i.token_hash = $1 and i.accepted_at is null and i.expires_at > $2 and b.active for update of i
+        where i.token_hash = $1 and i.accepted_at is null and i.expires_at > $2 and b.active and {BY_AN_OWNER}
+        for update of i
         """,
         token_hash, at,
     )  # fmt: skip
@@ -89,10 +97,11 @@ async def invitation(db: Connection, token_hash: bytes, at: datetime) -> Invitat
 async def open_invitations(db: Connection, bar_id: UUID, at: datetime) -> list[Invitation]:
     """A bar's invitations that nobody has accepted yet, newest first."""
     rows = await db.fetch(
-        """
+        f"""
         select i.bar_id, b.name as bar_name, i.role, i.name, i.created_at, i.expires_at, i.accepted_at
         from staff_invitations i join bars b on b.id = i.bar_id
-        where i.bar_id = $1 and i.accepted_at is null and i.expires_at > $2 order by i.created_at desc
+        where i.bar_id = $1 and i.accepted_at is null and i.expires_at > $2 and {BY_AN_OWNER}
+        order by i.created_at desc
         """,
         bar_id, at,
     )  # fmt: skip

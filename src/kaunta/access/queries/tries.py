@@ -166,11 +166,14 @@ async def addresses_seen(
     rows = await db.fetch(
         """
         with forged as (
-            select m.bar_id, c.source, count(*) as forged
-            from mpesa_callbacks c join mpesa_transactions m on m.id = c.transaction_id
+            select m.bar_id, s.source, count(*) as forged
+            from mpesa_callbacks c join mpesa_transactions m on m.id = c.transaction_id, lateral (
+                -- As tries are counted (core/source.py): an IPv6 address by its /64.
+                select case family(c.source) when 6 then host(network(set_masklen(c.source, 64)))::inet
+                       else c.source end as source) s
             where c.received_at > $5 and c.verdict in ('unauthenticated', 'contradictory') and c.source is not null
               and not c.source <<= any($6::inet[]) and ($1::uuid[] is null or m.bar_id = any($1))
-            group by m.bar_id, c.source
+            group by m.bar_id, s.source
         ), named as (
             select bar_id, source from payment_tries
             where at > $5 and source is not null and ($1::uuid[] is null or bar_id = any($1))

@@ -47,12 +47,13 @@ class Problem(BaseModel):
 
     type: str
     title: str
-    status: int | Status = Field(description="The HTTP status. With `attempt_open`: the open payment's status.")
+    status: int = Field(description="The HTTP status.")
     code: str = Field(pattern="^[a-z0-9_]+$")
     detail: str
     success: Literal[False]
     message: str
     transaction_id: UUID | None = Field(None, alias="transactionId", description="The payment that is in the way.")
+    payment_status: Status | None = Field(None, alias="paymentStatus", description="How that payment stands.")
     payable: Shillings | None = Field(None, description="The most that can be paid now.")
     retry_after: int | None = Field(None, alias="retryAfter", description="Seconds; also the header Retry-After.")
 

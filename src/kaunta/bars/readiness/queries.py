@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kaunta.core.db import Connection
+from kaunta.core.redaction import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ async def insert_attestation(db: Connection, bar_id: UUID, word: Attested) -> No
         insert into readiness_attestations (bar_id, item, stands, account_id, note, at)
         values ($1, $2, $3, $4, $5, $6)
         """,
-        bar_id, word.item, word.stands, word.account_id, word.note, word.at,
+        bar_id, word.item, word.stands, word.account_id, without_secrets(word.note), word.at,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kaunta.core.db import Connection
+from kaunta.core.redaction import without_secrets
 
 PROPOSAL = """
     select r.id, r.bar_id, r.transaction_id, p.reference, p.amount, r.paid, r.receipt, r.reason, r.evidence,
@@ -61,7 +62,8 @@ async def insert(
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         on conflict (transaction_id) where state = 'open' do nothing returning id
         """,
-        id_, bar_id, transaction_id, paid, receipt, reason, evidence, by, at, expires_at,
+        id_, bar_id, transaction_id, paid, receipt, without_secrets(reason), without_secrets(evidence), by, at,
+        expires_at,
     )  # fmt: skip
     return row is not None
 

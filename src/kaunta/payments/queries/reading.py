@@ -46,7 +46,7 @@ PAYMENT = """
                                 where r.transaction_id = p.id and l.receipt is null limit 1)) as receipt,
            p.transaction_date, p.result_code, p.result_desc,
            p.failure_reason, p.created_at, p.push_started_at, p.sent_at, p.settled_at, p.updated_at, p.environment,
-           p.retry_of, p.started_by, p.checkout_request_id_enc, n.tried, n.alike, n.fruitless
+           p.retry_of, p.started_by, n.tried, n.alike, n.fruitless
     from mpesa_transactions p join bars b on b.id = p.bar_id join tabs t on t.id = p.tab_id
     left join table_codes c on c.id = t.table_code_id
     cross join lateral (
@@ -94,7 +94,6 @@ class PaymentRow:
     environment: str
     retry_of: UUID | None
     started_by: str
-    checkout_request_id_enc: bytes | None
     #: This payer's attempts at this tab up to this one; those of them that ended as this one did; when all that
     #: came to nothing began, newest first.
     tried: int

@@ -5,17 +5,20 @@ from datetime import datetime
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
+from kaunta.core.redaction import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenReceipt:
-    """`ledger_id`: where it is credited already; `on_claim`: only because a person said so. `amount`: as first seen."""
+    """`ledger_id`: where it is credited already; `on_claim`: only because a person said so. `amount`: as first seen.
+    `new`: nobody has ever seen it before this transaction."""
 
     id: UUID
     amount: int
     transaction_id: UUID | None
     ledger_id: UUID | None
     on_claim: bool
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,18 @@ class NewReceipt:
 
 async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
     """The row of a proven receipt, locked; made where it is new."""
-    await db.execute(
+    made = await db.fetchval(
         """
         insert into mpesa_receipts (id, environment, receipt, bar_id, business_shortcode, amount, phone_enc,
                                     transacted_at, first_channel, created_at, reference, name_enc)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        on conflict (environment, receipt) do nothing
+        on conflict (environment, receipt) do nothing returning id
         """,
         new.id, new.environment, new.receipt, new.bar_id, new.business_shortcode, new.amount, new.phone_enc,
         new.transacted_at, new.channel, new.at, new.reference, new.name_enc,
     )  # fmt: skip
+    if made is not None:
+        return ProvenReceipt(new.id, new.amount, None, None, on_claim=False, new=True)
     held = await db.fetchval(
         "select id from mpesa_receipts where environment = $1 and receipt = $2 for no key update",
         new.environment, new.receipt,
@@ -169,6 +174,14 @@ class Claim:
 FIT = "fit"
 
 
+async def is_claimed(db: Connection, receipt: str) -> bool:
+    """Whether anybody has a say about this code that its proof decides: one of the two questions after it is due."""
+    found: bool = await db.fetchval(
+        "select exists (select from receipt_claims where receipt = $1 and status in ('open', 'matched'))", receipt
+    )
+    return found
+
+
 async def claims_of_others(db: Connection, environment: str, receipt: str, transaction_id: UUID) -> list[Claim]:
     """Payments other than this one that were credited because somebody typed this code."""
     rows = await db.fetch(
@@ -212,7 +225,7 @@ async def insert_match(
                                     decided_at, created_at)
         values ($1, $2, $3, $4, $5, $6, 'matched', $7, $6, $8, $8)
         """,
-        id_, bar_id, tab_id, environment, receipt, by, reason, at,
+        id_, bar_id, tab_id, environment, receipt, by, without_secrets(reason), at,
     )  # fmt: skip
 
 

@@ -133,7 +133,8 @@ async def insert(db: Connection, new: NewRefund) -> None:
         values ($1, $2, $3, $4, $5, $6, $7, $8::text::refund_state, $9, $10, $11, $12, $13, $14, $15, $16, $16)
         """,
         new.id, new.bar_id, new.environment, new.receipt_id, new.credit_id, new.amount, new.method, new.state,
-        new.reason, new.code, new.requested_by, new.needs_approval, new.key, new.settled_at, new.next_check_at, new.at,
+        without_secrets(new.reason), new.code, new.requested_by, new.needs_approval, new.key, new.settled_at,
+        new.next_check_at, new.at,
     )  # fmt: skip
 
 
@@ -151,7 +152,8 @@ async def write(
                 settled_at = $7, next_check_at = $8
             where id = $1
             """,
-            refund_id, state, at, asked_at, code, failure, settled_at, next_check_at,
+            refund_id, state, at, asked_at, code, None if failure is None else without_secrets(failure), settled_at,
+            next_check_at,
         ),
         "writing a refund",
     )  # fmt: skip

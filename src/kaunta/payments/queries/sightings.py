@@ -205,6 +205,34 @@ async def unplaced(db: Connection, since: datetime, limit: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def nobodys(db: Connection, since: datetime, until: datetime, limit: int) -> list[UUID]:
+    """Receipts first seen in this stretch that are on no tab, which nobody put aside, and which are not yet on record
+    as such."""
+    rows = await db.fetch(
+        """
+        select r.id from mpesa_receipts r
+        where r.ledger_id is null and r.set_aside_at is null and r.created_at >= $1 and r.created_at < $2
+          and not exists (select from audit_events e where e.object_kind = 'receipt' and e.object_id = r.id::text
+                                                       and e.action = 'receipt.unmatched')
+        order by r.created_at limit $3
+        """,
+        since, until, limit,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def on_record_as_nobodys(db: Connection, receipt_id: UUID) -> bool:
+    """Asked again under the receipt's lock: another worker may have been quicker."""
+    found: bool = await db.fetchval(
+        """
+        select exists (select from audit_events where object_kind = 'receipt' and object_id = $1::uuid::text
+                                                  and action = 'receipt.unmatched')
+        """,
+        receipt_id,
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A receipt we have: `booked`, credited by Safaricom's own proof, and not on somebody's word, which a list may

@@ -57,11 +57,12 @@ async def reference_taken(db: Connection, bar_id: UUID, reference: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a payment belongs."""
+    """Where a payment belongs; `checkout_hash`: Daraja's name for it, hashed, where that was read along and known."""
 
     id: UUID
     bar_id: UUID
     tab_id: UUID
+    checkout_hash: bytes | None = None
 
 
 async def place(db: Connection, transaction_id: UUID) -> Place | None:
@@ -73,7 +74,11 @@ async def place(db: Connection, transaction_id: UUID) -> Place | None:
 async def place_by_token(db: Connection, token_hash: bytes) -> Place | None:
     """The payment a callback's token belongs to."""
     row = await db.fetchrow(
-        "select id, bar_id, tab_id from mpesa_transactions where callback_token_hash = $1", token_hash
+        """
+        select id, bar_id, tab_id, checkout_request_id_hash as checkout_hash from mpesa_transactions
+        where callback_token_hash = $1
+        """,
+        token_hash,
     )
     return Place(**row) if row else None
 
@@ -248,9 +253,15 @@ async def contradicted_on_tab(db: Connection, tab_id: UUID) -> bool:
 
 
 async def checkout_unknown(db: Connection, transaction_id: UUID) -> bool:
-    """Whether Daraja's name for a payment is still unknown: its callback may then bring it."""
+    """Whether Daraja's name for a payment is unknown, so that its callback says nothing else: it never came, or went
+    with its payer's phone. Money may still come then."""
     unknown: bool = await db.fetchval(
-        "select checkout_request_id_hash is null from mpesa_transactions where id = $1", transaction_id
+        """
+        select checkout_request_id_hash is null
+               or exists (select from erased_rows e where e.kind = 'payment' and e.row = t.id::text)
+        from mpesa_transactions t where t.id = $1
+        """,
+        transaction_id,
     )
     return unknown
 

@@ -55,6 +55,7 @@ from kaunta.tabs.queries.orders import (
 from kaunta.tabs.queries.tabs import (
     SUMS,
     TabRow,
+    hold_tab,
     insert_tab,
     lock_tab,
     next_tab_number,
@@ -79,6 +80,7 @@ __all__ = [
     "count_pending_orders",
     "end_split",
     "fill_ledger_receipt",
+    "hold_tab",
     "insert_ledger_row",
     "insert_order",
     "insert_tab",

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
+from kaunta.core.redaction import without_secrets
 
 
 async def ledger_of_tab(db: Connection, tab_id: UUID) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ async def insert_ledger_row(
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         id_, bar_id, tab_id, kind, method, amount, recorded_by, at, environment,
-        transaction_id, receipt, corrects, reason, key, claim_id,
+        transaction_id, receipt, corrects, None if reason is None else without_secrets(reason), key, claim_id,
     )  # fmt: skip
 
 

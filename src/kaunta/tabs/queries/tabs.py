@@ -65,9 +65,15 @@ async def insert_tab(
 
 async def lock_tab(db: Connection, tab_id: UUID) -> TabRow | None:
     """A tab with its sums, locked until the transaction ends: whoever counts money holds this lock."""
-    locked = await db.fetchval("select 1 from tabs where id = $1 for no key update", tab_id)
+    held = await hold_tab(db, tab_id)
     # The sums are read after the lock is held, in a snapshot that sees what the former holder committed.
-    return await tab(db, tab_id) if locked else None
+    return await tab(db, tab_id) if held else None
+
+
+async def hold_tab(db: Connection, tab_id: UUID) -> str | None:
+    """A tab's status, and the tab locked; None where there is none. For whoever asks nothing of its sums."""
+    status: str | None = await db.fetchval("select status from tabs where id = $1 for no key update", tab_id)
+    return status
 
 
 async def tab(db: Connection, tab_id: UUID) -> TabRow | None:

@@ -33,6 +33,23 @@ REFUND = f"""
     where {TOLD_TO_SOMEBODY} and e.to_state = 'refunded' and e.from_state is distinct from 'refunded'
 """
 ORDER = "order by e.xact, e.id limit $5"
+#: Money straight to the till has no payment of ours, and so no event of one: what became of it is on record as the
+#: audit's. Its numbers are moved out of the way of the events', beside which they are told.
+BESIDE = 2**62
+DIRECT = f"""
+    select e.xact::text, e.id + {BESIDE} as id, e.at, e.bar_id, e.action as kind, null::text as before,
+           null::text as after, e.detail, null::uuid as payment_id, null::text as reference, null::integer as asked,
+           r.environment, b.tab_number, r.receipt, null::text as method
+    from audit_events e
+    join mpesa_receipts r on r.id = case when e.object_kind = 'receipt' then e.object_id::uuid end
+    left join tabs b on b.id = case when e.object_kind = 'receipt' then (e.detail ->> 'tab')::uuid end
+    where {TOLD_TO_SOMEBODY} and e.object_kind = 'receipt' and not e.detail ? 'payment' and e.action in (
+        'receipt.credited', 'receipt.matched', 'receipt.taken_back', 'receipt.disproved', 'receipt.unmatched')
+"""
+HERE_BESIDE = f"""
+    e.xact >= $1::text::xid8 and (e.xact, e.id + {BESIDE}) > ($1::text::xid8, $2::bigint) and e.xact < $3::text::xid8
+    and e.at > $4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event of a bar that has endpoints. `receipt` and `method` as far as there are any; `detail`: its own."""
+    """An event of a bar that has endpoints. `receipt` and `method` as far as there are any; `detail`: its own.
+    `payment_id` None: money straight to the till."""
 
     xact: str
     id: int
@@ -117,8 +135,14 @@ async def move(db: Connection, source: str, xact: str, id_: int, at: datetime) -
 async def payments(
     db: Connection, xact: str, id_: int, below: str, since: datetime, limit: int
 ) -> list[Happened]:  # fmt: skip
-    """Payments' events after a mark, in the order of their transactions."""
-    rows = await db.fetch(f"{PAYMENT} and {HERE} {ORDER}", xact, id_, below, since, limit)
+    """Payments' events after a mark, and those of money straight to the till, in the order of their transactions."""
+    rows = await db.fetch(
+        f"""
+        select * from (({PAYMENT} and {HERE} {ORDER}) union all ({DIRECT} and {HERE_BESIDE} {ORDER})) e
+        order by e.xact::xid8, e.id limit $5
+        """,
+        xact, id_, below, since, limit,
+    )  # fmt: skip
     return [Happened(**row) for row in rows]
 
 
@@ -132,7 +156,12 @@ async def refunds(
 
 async def payments_since(db: Connection, since: datetime) -> list[Happened]:
     """Payments' events of a restored copy, by time: their numbers mean nothing here."""
-    rows = await db.fetch(f"{PAYMENT} and e.at > $1 order by e.at, e.id", since)
+    rows = await db.fetch(
+        f"""
+        select * from ({PAYMENT} and e.at > $1 union all {DIRECT} and e.at > $1) e order by e.at, e.id
+        """,
+        since,
+    )
     return [Happened(**row) for row in rows]
 
 
