@@ -17,6 +17,20 @@ SEED ?=
 # How often every way of a row of the bench is measured; only one row of it.
 ROUNDS ?= 5
 ROW ?=
+# What PostgreSQL's versions can differ in, tested again on every other one: the schema, its migrations, triggers, rights,
+# partitions and plans; every query, prepared; locks, commits and hints; the guard of the switch; money's way into the
+# books; seals, backups and restores; what reads, repairs or moves a whole database. What stands above these
+# (pages, commands' words, Daraja's side) is the same program on the same queries.
+ON_EVERY_POSTGRES := tests/schema tests/plugins tests/pooled tests/audit tests/tabs \
+	$(addprefix tests/core/,test_db.py test_migrate.py test_live.py test_together.py test_personal.py test_problems.py) \
+	$(addprefix tests/bars/,test_add.py test_guard.py test_migration.py test_migration_beside_others.py) \
+	$(addprefix tests/bars/,test_mpesa_switch.py test_payment_methods.py test_switch_properties.py) \
+	$(addprefix tests/payments/,test_apply.py test_claims_at_once.py test_day_totals.py test_guards.py test_history.py) \
+	$(addprefix tests/payments/,test_inbox.py test_inbox_order.py test_invariants.py test_silence.py) \
+	$(addprefix tests/payments/direct/,test_books.py test_invariants.py test_matching.py test_refunds.py) \
+	$(addprefix tests/backups/,test_restore.py test_whole.py) tests/deploy/test_database_roles.py \
+	$(addprefix tests/cli/,test_database.py test_guard.py test_sync.py) \
+	tests/statements/test_importing.py tests/privacy/test_erasing.py tests/adopt/test_switching.py
 
 export PIP_NO_INPUT := 1
 # Compiled files are kept, whatever this shell says: the tests start hundreds of programs.
@@ -33,18 +47,18 @@ setup: $(VENV)/.run ## the virtual environment with what running needs, and .ven
 demo: $(VENV)/.run ## a bar to try out: database, simulated M-Pesa and phone, pages; until Ctrl-C
 	@$(VENV)/bin/kaunta demo
 
-test: $(VENV)/.test browser pooler ## the whole suite, then what uses a database on every other PostgreSQL installed here
+test: $(VENV)/.test browser pooler ## the whole suite, then what versions of PostgreSQL may differ in on every other one here
 	@only=""; \
 	if ! $(RUN) -m tests.chromium; then only="not browser"; \
 	    echo "NOTE: Chromium is missing and could not be installed: the browser tests are left out." >&2; fi; \
 	if ! $(RUN) -m tests.pgbouncer; then only="$${only:+$$only and }not pgbouncer"; \
 	    echo "NOTE: PgBouncer is missing and could not be installed: the tests behind it are left out." >&2; fi; \
 	$(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "$$only"
-	@only="database and not browser"; $(RUN) -m tests.pgbouncer || only="$$only and not pgbouncer"; \
+	@only="database"; $(RUN) -m tests.pgbouncer || only="$$only and not pgbouncer"; \
 	$(RUN) -m kaunta.core.postgres_binaries | while read -r programs; do \
 	    echo "Once more, on the PostgreSQL of $$programs:"; \
 	    KAUNTA_TEST_POSTGRES="$$programs" $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal \
-	        -m "$$only" </dev/null || exit 1; done
+	        -m "$$only" $(ON_EVERY_POSTGRES) </dev/null || exit 1; done
 
 check: $(VENV)/.test ## style, types, import rules, templates, translations, nothing in the tree that must not be
 	$(VENV)/bin/ruff check .
@@ -61,14 +75,16 @@ prove: $(VENV)/.test browser ## the full proofs, up to 45 minutes; writes docs/r
 soak: $(VENV)/.test ## evenings of everything that can go wrong, for MINUTES, from SEED; stops at the first lost shilling
 	$(RUN) -m tests.properties.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.run $(PEERS)/.peers ## what everything costs, beside the usual way and PostgreSQL alone; ROUNDS, ROW; ten minutes
+bench: $(VENV)/.run $(PEERS)/.peers ## what everything costs, beside the usual way and PostgreSQL alone; ROUNDS, ROW; a quarter of an hour
 	$(RUN) -m bench --rounds $(ROUNDS) $(if $(ROW),--row $(ROW))
 
 traceability: $(VENV)/.test ## writes docs/traceability.md from the tests' markers
 	$(RUN) -m tests.traceability
 
 screens: $(VENV)/.test browser ## draws the pictures of docs/screens again
-	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest --share=all tests/browser/test_screens.py tests/browser/test_looking_back.py tests/browser/test_settings_pictures.py
+	KAUNTA_SCREENS=$(CURDIR)/docs/screens $(RUN) -m pytest --share=all tests/browser/test_screens.py tests/browser/test_looking_back.py tests/browser/test_settings_pictures.py \
+		tests/browser/test_counter_pictures.py
+	$(RUN) -m tests.browser.pictures $(CURDIR)/docs/screens
 
 lock: ## compiles requirements/*.in to *.txt with hashes; needs uv
 	$(COMPILE) requirements/run.in --output-file requirements/run.txt

@@ -67,7 +67,7 @@ async def test_a_decision_and_a_note_stand_in_the_timeline_with_who_and_why(
     at_counter: Callable[[str], Counter], signed_in: Enter, bar: SeededBar
 ) -> None:
     counter = at_counter(await signed_in(bar.owner))
-    id_ = await counter.payment("ack_hangs", 430)
+    id_ = await counter.payment("ack_and_callback_lost", 430)
     await counter.ask_first(id_)
     path = f"/staff/payments/{id_}/note"
     await counter.read(path, data={"csrf": counter.csrf, "note": "guest <b>left</b>, call 0712345678"})

@@ -111,7 +111,7 @@ async def test_a_decision_says_what_it_rests_on(at_counter: At, signed_in: Enter
 
 async def test_not_paid_is_not_said_in_the_first_ten_minutes(at_counter: At, signed_in: Enter, bar: SeededBar) -> None:
     counter = at_counter(await signed_in(bar.owner))
-    id_ = await counter.payment("ack_hangs", 310)
+    id_ = await counter.payment("ack_and_callback_lost", 310)
     await counter.ask_first(id_)
     said = {"csrf": counter.csrf, **SAID, "ended": "not_paid"}
     page = await counter.read(f"/staff/payments/{id_}/resolve", data=said)

@@ -139,7 +139,7 @@ async def test_the_timeline_tells_every_attempt_from_the_request_to_the_ledger(
 
 async def test_money_after_the_end_stands_out(at_counter: At, signed_in: Enter, bar: SeededBar) -> None:
     counter = at_counter(await signed_in(bar.owner))
-    id_ = await counter.payment("ack_hangs", 720)
+    id_ = await counter.payment("ack_and_callback_lost", 720)
     await counter.ask_first(id_)
     said = {"reason": "no SMS", "evidence": "nothing on the till", "ended": "not_paid"}
     await counter.read(f"/staff/payments/{id_}/resolve", data={"csrf": counter.csrf, **said})
