@@ -2,24 +2,22 @@
 
 import argparse
 import asyncio
-import json
+import os
 import sys
 import time
 import traceback
-from pathlib import Path
+from typing import Any
 
-from bench import load, page
+from bench import kept, load, page
 from bench.ground import ground
 from bench.noise import Noise
-from bench.results import Result, as_json, summary
+from bench.results import row_as_json, summary
 from bench.row import Size
 from bench.rows import NAMES, row
 from bench.run import measure, say
 from bench.table import table
 from kaunta.core import postgres_binaries
 from kaunta.core.clock import EAT, Clock
-
-RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
@@ -31,39 +29,39 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="measure nothing: write the page from results.json")
     wanted = parser.parse_args()
     if wanted.draw:
-        page.write(json.loads(RESULTS.read_text(encoding="utf-8")))
+        page.write(kept.read())
         return
     names = wanted.row or list(NAMES)
-    noise, results, failed = Noise(), list[Result](), list[str]()
+    noise, rows, failed = Noise(), list[dict[str, Any]](), list[str]()
     noise.listen()
     with ground() as place:
         machine = {
-            "when": f"{Clock().now().astimezone(EAT):%Y-%m-%d %H:%M} EAT",
             "postgres": postgres_binaries.version(place.server.binaries),
             "load_by": load.generator(),
             "rounds": wanted.rounds,
         }
         for name in names:
-            begun = time.monotonic()
+            begun, busy = time.monotonic(), os.getloadavg()[0]
+            when = f"{Clock().now().astimezone(EAT):%Y-%m-%d %H:%M} EAT"
             found = row(name)
             try:
                 rounds = asyncio.run(measure(found, place, Size(wanted.quick), wanted.rounds))
-            except Exception:  # noqa: BLE001 - one row that fails must not cost the others' ten minutes
+            except Exception:  # noqa: BLE001 - one row that fails must not cost the others' minutes
                 say(f"{name} FAILED:\n{traceback.format_exc()}")
                 failed.append(name)
                 continue
-            results.append(summary(found, rounds))
+            except KeyboardInterrupt:
+                say(f"{name} was broken off; the rows before it are kept.")
+                failed += names[names.index(name) :]
+                break
             say(f"{name}: {time.monotonic() - begun:.0f} s")
             noise.listen()
-    kept = as_json(results, {**machine, **noise.heard()})
-    # One that reads while we write must find a whole file.
-    unfinished = RESULTS.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(RESULTS)
-    whole = not wanted.row and not wanted.quick and not failed
-    if whole and not wanted.no_page:
-        page.write(kept)
-    sys.stdout.writelines(f"{line}\n" for line in table(kept))
+            rows.append(row_as_json(summary(found, rounds), when=when, load_before=busy, quick=wanted.quick))
+            everything = kept.keep(rows[-1], {"when": when, **machine, **noise.heard()})
+            # A single row does not become the whole page.
+            if not wanted.quick and not wanted.no_page and (not wanted.row or kept.complete(everything)):
+                page.write(everything)
+    sys.stdout.writelines(f"{line}\n" for line in table({"rows": rows}))
     if failed:
         sys.exit(f"not measured: {', '.join(failed)}")
 

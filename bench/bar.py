@@ -32,9 +32,10 @@ class Bars:
     rt: Runtime
     tabs: int
 
-    async def payments(self, first: int, number: int) -> None:
-        """Payments `first`, `first + 1` …, sent and waiting for their callbacks, spread over the tabs."""
-        numbers = range(first, first + number)
+    async def payments(self, *stretches: tuple[int, int]) -> None:
+        """Payments, sent and waiting for their callbacks, spread over the tabs: of each stretch the first's number, and
+        how many."""
+        numbers = [n for first, number in stretches for n in range(first, first + number)]
         hashes = [self.rt.keys.index("checkout_request_id", checkout_of(n)) for n in numbers]
         async with transaction(self.rt.db) as db:
             await db.execute("set local session_replication_role = replica")
@@ -51,7 +52,7 @@ class Bars:
                 join bench_tabs b on b.number = r.number % $4 join tabs t on t.id = b.id
                 join bench_phones p on p.bar_id = t.bar_id join mpesa_credentials c on c.tenant_id = t.bar_id
                 """,
-                list(numbers), [token_hash(token_of(n)) for n in numbers], hashes, self.tabs,
+                numbers, [token_hash(token_of(n)) for n in numbers], hashes, self.tabs,
             )  # fmt: skip
         await self.rt.db.execute("vacuum analyze mpesa_transactions")
         await self.rt.db.execute("checkpoint")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 
@@ -39,6 +39,7 @@ SETTINGS = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "30min",
     "autovacuum": "off",
+    "unix_socket_directories": tempfile.gettempdir(),
 }
 
 
@@ -54,6 +55,12 @@ class Ground:
 
     def url_of(self, name: str) -> str:
         return self.server.url().rpartition("/")[0] + "/" + name
+
+    def by_socket(self, url: str) -> str:
+        """The same database by the server's socket file, which a program in another network namespace reaches too."""
+        parts = urlsplit(url)
+        query = urlencode({"host": tempfile.gettempdir(), "port": parts.port})
+        return f"postgresql://{parts.username}:{parts.password}@{parts.path}?{query}"
 
     async def create(self, *, template: str = TEMPLATE) -> str:
         """A database of one's own, migrated by Kaunta; `template="template0"` gives an empty one. Returns its URL."""

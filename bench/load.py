@@ -65,29 +65,50 @@ def request(method: str, path: str, body: bytes = b"", headers: Mapping[str, str
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def fire(port: int, requests: Sequence[bytes], *, connections: int, seconds: float, again: bool = False) -> Fired:
-    """Send requests for so long; `again` begins anew when all were sent, else that is a failure."""
+async def fire(
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    again: bool = False,
+    through: Sequence[str] = (),
+) -> Fired:
+    """Send requests for so long; `again` begins anew when all were sent, else that is a failure. `through`: what the
+    generator's command begins with."""
     with tempfile.NamedTemporaryFile(prefix="kaunta-bench-") as file:
         file.write(BETWEEN.join(requests))
         file.flush()
         by_wrk = shutil.which("wrk") is not None
         command = wrk(file.name, connections, seconds, port) if by_wrk else ours(file.name, connections, seconds, port)
-        environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-        answer = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, check=False, env=environ
-        )
-    if answer.returncode != 0:
-        raise LoadFailed(f"{command[0]}: {answer.stderr[-1500:]}{answer.stdout[-1500:]}")
-    fired = read_wrk(answer.stdout) if by_wrk else Fired(**json.loads(answer.stdout))
+        code, said, wrong = await run(*through, *command)
+    if code != 0:
+        raise LoadFailed(f"{command[0]}: {wrong[-1500:]}{said[-1500:]}")
+    fired = read_wrk(said) if by_wrk else Fired(**json.loads(said))
     if fired.answered > len(requests) and not again:
         raise LoadFailed(f"{fired.answered} requests were answered, but only {len(requests)} prepared.")
     return fired
 
 
-async def warm_up(port: int, requests: Sequence[bytes]) -> None:
+async def run(*command: str) -> tuple[int, str, str]:
+    """Exit code and words of a program, which ends with whoever waits for it."""
+    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        said, wrong = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode(), wrong.decode()
+
+
+async def warm_up(port: int, requests: Sequence[bytes], through: Sequence[str] = ()) -> None:
     """Let a program make its connections and its first mistakes before anybody counts."""
     with suppress(LoadFailed):
-        await fire(port, requests, connections=16, seconds=1, again=True)
+        await fire(port, requests, connections=16, seconds=1, again=True, through=through)
 
 
 def wrk(file: str, connections: int, seconds: float, port: int) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+ROOT = Path(__file__).parents[1]
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -72,6 +74,8 @@ class Program:
     port: int
     #: From its start until it answered a request.
     ready_seconds: float
+    #: What a command begins with that shall ask it: a program in a network namespace is reached from within.
+    through: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -86,11 +90,18 @@ class Program:
 
 @contextmanager
 def program(
-    command: Sequence[str], port: int, environ: Mapping[str, str], log: Path, folder: Path | None = None
+    command: Sequence[str],
+    port: int,
+    environ: Mapping[str, str],
+    log: Path,
+    folder: Path | None = None,
+    *,
+    within: bool = False,
 ) -> Iterator[Program]:
     """Run a program until the block ends; it is ready once it takes connections. Its words go to `log`.
 
-    `environ` is all it gets besides PATH: nothing of this shell changes what is measured.
+    `environ` is all it gets besides PATH: nothing of this shell changes what is measured. `within`: the command makes a
+    network namespace for it, and it is asked from there.
     """
     plain = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(log.parent), **environ}
     begun = time.perf_counter()
@@ -98,12 +109,13 @@ def program(
         process = subprocess.Popen(  # noqa: S603
             command, env=plain, cwd=folder, stdin=subprocess.DEVNULL, stdout=words, stderr=words
         )
+    through = ("nsenter", "--net", "--target", str(process.pid)) if within else ()
     try:
-        while not answers(port):
+        while not (answers_within(port, through) if within else answers(port)):
             if process.poll() is not None or time.perf_counter() - begun > START_SECONDS:
                 raise RuntimeError(f"{command[0]} did not serve:\n{log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.002)
-        yield Program(process.pid, port, time.perf_counter() - begun)
+        yield Program(process.pid, port, time.perf_counter() - begun, through)
     finally:
         process.terminate()
         try:
@@ -123,3 +135,9 @@ def answers(port: int) -> bool:
             return trial.recv(1) == b"H"
         except OSError:
             return False
+
+
+def answers_within(port: int, through: tuple[str, ...]) -> bool:
+    """The same from within a network namespace, which its own loopback alone reaches."""
+    script = f"import sys; from bench.processes import answers; sys.exit(not answers({port}))"
+    return subprocess.run([*through, sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0  # noqa: S603

@@ -104,15 +104,12 @@ def summary(row: Row, rounds: Mapping[str, Sequence[Measured]]) -> Result:
     )
 
 
-def as_json(results: Sequence[Result], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """What bench/results.json holds: the contract's keys, and beside them all that the page shows.
+def row_as_json(result: Result, *, when: str, load_before: float | None, quick: bool) -> dict[str, Any]:
+    """A row in bench/results.json: the contract's keys, and beside them all that the page shows.
 
     `ours`, `peer` and `limit` are medians in `unit`; the ratios are ours to theirs, whichever of both is better.
+    `load_before` is the machine's load average when the row began; `quick` says that it was only tried.
     """
-    return {"rows": [row_as_json(result) for result in results], "machine": dict(machine)}
-
-
-def row_as_json(result: Result) -> dict[str, Any]:
     return {
         "name": result.row.name,
         "ours": rounded(result.value(OURS)),
@@ -125,6 +122,9 @@ def row_as_json(result: Result) -> dict[str, Any]:
         "about": " ".join(result.row.about.split()),
         "better": "less" if result.row.less else "more",
         "rounds": result.rounds,
+        "when": when,
+        "load_before": rounded(load_before),
+        "quick": quick,
         "ways": {
             name: {
                 "value": rounded(found.value),

@@ -11,6 +11,7 @@ NAMES = (
     "status_read",
     "initiate_overhead",
     "pushes_under_way",
+    "more_processes",
     "live_delay",
     "sync_repair",
     "history_page",

@@ -12,7 +12,7 @@ from bench.ground import Ground
 from bench.load import fire, warm_up
 from bench.row import LIMIT, OURS, PEER, Goal, Measured, Row, Size, Way
 from bench.serving_peers import django, sqlalchemy
-from bench.taking import CONNECTIONS, MOST_PER_SECOND, TABS, Taking, measured
+from bench.taking import CONNECTIONS, TABS, Taking, measured
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def ready(ground: Ground, size: Size) -> AsyncIterator[Mapping[str, Way]]:
 
 async def ours(taking: Taking) -> Measured:
     """While somebody holds the tabs, so that what is stored is not understood yet: the other row counts that."""
-    number = MOST_PER_SECOND["ours"] * taking.seconds
+    number = taking.enough("ours", taking.seconds)
     first = await taking.payments(number)
     holder: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(taking.bars.url)
     try:
@@ -53,6 +53,7 @@ async def ours(taking: Taking) -> Measured:
     finally:
         await holder.close()
     await taking.leave_nothing_waiting()
+    taking.reached("ours", fired.per_second)
     return measured(fired, fired.per_second, cpu, postgres)
 
 
@@ -66,6 +67,8 @@ ROW = Row(
     a crowd; what the crediting costs is counted by `intake_and_credit`. Peer: Django 5.2 with its ORM and
     django-daraja's parsing under granian, which stores and credits in one transaction and then answers; it seals
     nothing. Limit: pgbench with that transaction's five statements, prepared, from 16 connections.""",
+    # Each way starts its program anew and warms it up in each round.
+    warm_up=False,
     goals=(
         Goal("intake against pgbench's five statements", "ratio_to_limit", at_least=1.0),
         Goal("intake against Django", "ratio_to_peer", at_least=10),

@@ -10,8 +10,8 @@ from bench.processes import Program
 from bench.row import OURS, PEER, Goal, Measured, Row, Size, Way
 from bench.serving_peers import django, sqlalchemy
 
-#: Seconds in which a fresh process comes to rest.
-REST = 2
+#: Seconds in which a fresh process comes to rest, and then is watched.
+REST, WATCHED = 2, 1
 
 
 @asynccontextmanager
@@ -22,8 +22,8 @@ async def ready(ground: Ground, size: Size) -> AsyncIterator[Mapping[str, Way]]:
         async def weigh(program: Program) -> Measured:
             await asyncio.sleep(rest)
             before = program.cpu()
-            await asyncio.sleep(rest)
-            return Measured(program.memory(), more={"idle_cpu_percent": 100 * (program.cpu() - before) / rest})
+            await asyncio.sleep(WATCHED)
+            return Measured(program.memory(), more={"idle_cpu_percent": 100 * (program.cpu() - before) / WATCHED})
 
         async def ours() -> Measured:
             with ground.kaunta(filled.url) as program:

@@ -81,5 +81,7 @@ ROW = Row(
     exchange with Safaricom and holds no connection while it waits; the peer writes one row, asks by `requests` and
     writes it again. PostgreSQL alone cannot do this job.""",
     less=True,
+    # Each way warms up in each round.
+    warm_up=False,
     goals=(Goal("own CPU of an initiation, ms", "value", at_most=0.7),),
 )

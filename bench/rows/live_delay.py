@@ -140,7 +140,7 @@ def many_files() -> None:
 @asynccontextmanager
 async def ready(ground: Ground, size: Size) -> AsyncIterator[Mapping[str, Way]]:
     many_files()
-    count, seconds = size.of(10_000, 500), size.of(8, 2)
+    count, seconds = size.of(10_000, 500), size.of(6, 2)
     url, _ = await filled(ground, max(count, 10))
     chance = Random(1)  # noqa: S311 - for alike rounds, not for secrets
     settings = load(ground.environ(url, 1))

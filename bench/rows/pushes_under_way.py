@@ -1,6 +1,8 @@
 """A thousand guests whose pushes Safaricom has not answered yet, in one process."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -37,7 +39,10 @@ async def crowd(ground: Ground, filled: Bars, far: Program, requests: Sequence[b
             most = max(most, under_way)
             await asyncio.sleep(0.1)
         memory = kaunta.memory()
+        # Nobody waits for the thousand answers any more.
         load.cancel()
+        await asyncio.gather(load, return_exceptions=True)
+        os.kill(kaunta.pid, signal.SIGKILL)
         await filled.rt.db.execute(GIVEN_UP)
     return Measured(memory, more={"under_way": most})
 
@@ -57,5 +62,9 @@ ROW = Row(
     less=True,
     most_rounds=3,
     warm_up=False,
-    goals=(Goal("memory with 1,000 pushes under way, MB", "value", at_most=150),),
+    goals=(
+        Goal("memory with 1,000 pushes under way, MB", "value", at_most=150),
+        # On a machine that is busy with other things the crowd does not come together, and weighs little.
+        Goal("pushes that were under way at the same time", "under_way", at_least=950),
+    ),
 )

@@ -26,7 +26,7 @@ where p.id = bench_id(:n::bigint);
 async def ready(ground: Ground, size: Size) -> AsyncIterator[Mapping[str, Way]]:
     seconds = size.of(2, 1)
     async with bars(ground, size.of(5_000, 500)) as filled:
-        await filled.payments(1, PAYMENTS)
+        await filled.payments((1, PAYMENTS))
         requests = [request("GET", f"/api/payments/mpesa/status/{id_of(n)}") for n in range(1, PAYMENTS + 1)]
         with (
             ground.kaunta(filled.url) as kaunta,

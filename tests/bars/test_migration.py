@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import pytest
@@ -247,6 +248,21 @@ async def test_whatever_the_two_tables_have_more_or_less_they_are_repaired(
 
     assert done.counts == {Outcome.REPAIRED: 20} if known else {Outcome.REPAIRED: 19, Outcome.AMBIGUOUS: 1}
     assert await least.db.fetchval("select count(*) from bars where mpesa_enabled") == (40 if known else 39)
+
+
+async def test_whoever_stops_looking_in_the_middle_gets_the_connection_back(least: OldDatabase) -> None:
+    await least.db.execute(f"insert into bars select gen_random_uuid(), true from generate_series(1, {5 * BATCH})")
+    shape = await read_shape(least.db)
+    for stop in (1, BATCH, BATCH + 1):
+        seen = 0
+        async with aclosing(examine(least.db, shape)) as found:
+            async for _ in found:
+                seen += 1
+                if seen == stop:
+                    break
+        assert not least.db.is_in_transaction()
+    async with aclosing(examine(least.db, shape)) as found:
+        assert len({judged.bar_id async for judged in found}) == 5 * BATCH
 
 
 async def test_the_least_database_gets_no_table_more(least: OldDatabase) -> None:

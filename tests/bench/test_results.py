@@ -5,18 +5,20 @@ import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.ground import Ground
 from bench.noise import Noise
 from bench.plots import bars
-from bench.results import as_json, figures, summary
+from bench.results import figures, row_as_json, summary
 from bench.row import Goal, Measured, Row, Size, Way
 from bench.rows import NAMES, row
 from bench.run import measure
 from bench.table import number, table
+from bench.taking import MOST_PER_SECOND, Taking
 
-from bench import load, page
+from bench import kept, load, page
 
 #: The names and keys that programs read (contract.md, Bench).
 FIXED = {"callback_intake", "status_read", "initiate_overhead", "live_delay", "sync_repair", "history_page"}
@@ -62,18 +64,25 @@ def rounds() -> dict[str, list[Measured]]:
     }
 
 
+@pytest.fixture
+def found(measured_row: Row, rounds: dict[str, list[Measured]]) -> dict[str, Any]:
+    """The row as the results hold it."""
+    return row_as_json(summary(measured_row, rounds), when="2026-01-01 10:00 EAT", load_before=0.1, quick=False)
+
+
 def test_a_ways_figures_are_medians_each_of_its_own() -> None:
     found = figures([Measured(3, 30, None, {"a": 1}), Measured(1, 10, None, {"a": 9, "b": 4}), Measured(2, 50)])
     assert (found.value, found.cpu_us, found.postgres_us, found.more) == (2, 30, None, {"a": 5, "b": 4})
     assert found.spread == 1.0
 
 
-def test_the_results_have_the_contracts_shape(measured_row: Row, rounds: dict[str, list[Measured]]) -> None:
-    kept = as_json([summary(measured_row, rounds)], {"cpus": 2})
-    (found,) = json.loads(json.dumps(kept))["rows"]
+def test_the_results_have_the_contracts_shape(found: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    kept.keep(found | {"name": "status_read"}, {"cpus": 2}, file)
+    (found,) = json.loads(file.read_text(encoding="utf-8"))["rows"]
     assert found.keys() >= KEYS
     assert {key: found[key] for key in KEYS} == {
-        "name": "an_example",
+        "name": "status_read",
         "ours": 110,
         "peer": 50,
         "limit": None,
@@ -85,12 +94,56 @@ def test_the_results_have_the_contracts_shape(measured_row: Row, rounds: dict[st
     assert found["rounds"] == 3
 
 
+def test_each_row_is_kept_as_soon_as_it_ends_beside_what_was_measured_before(
+    found: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "results.json"
+    assert kept.read(file) == {"rows": [], "machine": {}}
+    for name, when in (("history_page", "Monday"), ("callback_intake", "Monday"), ("history_page", "Tuesday")):
+        kept.keep(found | {"name": name, "when": when}, {"cpus": 2}, file)
+    assert [(row["name"], row["when"]) for row in kept.read(file)["rows"]] == [
+        ("callback_intake", "Monday"),
+        ("history_page", "Tuesday"),
+    ]
+    assert not kept.complete(kept.read(file))
+    for name in NAMES:
+        kept.keep(found | {"name": name}, {}, file)
+    assert kept.complete(kept.read(file))
+
+
+def test_what_was_only_tried_takes_no_place_and_is_not_on_the_page(found: dict[str, Any], tmp_path: Path) -> None:
+    file, name = tmp_path / "results.json", "status_read"
+    tried = found | {"name": name, "quick": True, "ours": 1}
+    assert [row["ours"] for row in kept.keep(tried, {}, file)["rows"]] == [1]
+    assert [row["ours"] for row in kept.keep(found | {"name": name}, {}, file)["rows"]] == [110]
+    assert [row["ours"] for row in kept.keep(tried, {}, file)["rows"]] == [110]
+
+
+def test_an_older_benchs_results_can_be_read(found: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    older = {key: value for key, value in found.items() if key not in ("when", "quick", "load_before")}
+    rows = [older | {"name": name} for name in ("status_read", "a_row_that_is_no_more")]
+    file.write_text(json.dumps({"rows": rows, "machine": {"when": "once upon a time"}}), encoding="utf-8")
+    (row,) = kept.read(file)["rows"]
+    assert (row["when"], row["quick"]) == ("once upon a time", False)
+
+
+def test_a_way_gets_thrice_the_callbacks_that_it_reached_and_never_more_than_nobody_reaches() -> None:
+    taking = Taking(None, None, seconds=2)  # type: ignore[arg-type]
+    assert taking.enough("ours", 2) == 2 * MOST_PER_SECOND["ours"]
+    taking.reached("ours", 1_000)
+    taking.reached("ours", 900)
+    assert taking.enough("ours", 2) == 6_400
+    taking.reached("ours", 1_000_000)
+    assert taking.enough("ours", 2) == 2 * MOST_PER_SECOND["ours"]
+
+
 def test_a_goal_is_reached_missed_or_not_measured(measured_row: Row, rounds: dict[str, list[Measured]]) -> None:
     assert [outcome.reached for outcome in summary(measured_row, rounds).outcomes()] == [True, False, None]
 
 
-def test_the_table_says_what_was_missed(measured_row: Row, rounds: dict[str, list[Measured]]) -> None:
-    lines = list(table(as_json([summary(measured_row, rounds)], {})))
+def test_the_table_says_what_was_missed(found: dict[str, Any]) -> None:
+    lines = list(table({"rows": [found]}))
     assert any("an_example" in line and "2.20 × the peer's" in line for line in lines)
     assert [line.split()[0] for line in lines if "wanted" in line] == ["reached", "MISSED", "not"]
 
@@ -103,25 +156,26 @@ def test_a_figure_shows_no_more_than_it_is_worth(figure: float | None, shown: st
     assert number(figure) == shown
 
 
-def test_a_picture_is_well_formed_and_names_every_way(measured_row: Row, rounds: dict[str, list[Measured]]) -> None:
-    (found,) = as_json([summary(measured_row, rounds)], {})["rows"]
+def test_a_picture_is_well_formed_and_names_every_way(found: dict[str, Any]) -> None:
     texts = [element.text for element in ET.fromstring(bars(found)).iter() if element.text]
     assert {"ours", "peer"} <= set(texts)
     assert any("An example & more" in text for text in texts)
 
 
-def test_the_page_has_every_row_and_goal(
-    measured_row: Row, rounds: dict[str, list[Measured]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_page_has_every_row_and_goal_and_when_it_was_measured(
+    found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "PAGE", tmp_path / "performance.md")
     monkeypatch.setattr(page, "PICTURES", tmp_path / "performance")
     noise = Noise()
     noise.listen()
     machine = {"when": "now", "postgres": "15", "load_by": "wrk", **noise.heard()}
-    page.write(as_json([summary(measured_row, rounds)], machine))
+    page.write({"rows": [found, found | {"name": "tried", "quick": True}], "machine": machine})
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert "## an_example" in text and "| twice the peer | ≥ 2.00 | 2.20 | reached |" in text
+    assert "Measured 2026-01-01 10:00 EAT, 3 rounds" in text
     assert (tmp_path / "performance/an_example.svg").is_file()
+    assert "tried" not in text.split("##", 1)[1]
 
 
 async def test_every_way_has_its_turn_in_every_round_and_the_first_only_warms_up(measured_row: Row) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kaunta.bars.bulk_repair import BATCH
-from kaunta.core.db import connect
+from kaunta.core.db import Pool, connect, transaction
 from tests.bars.conftest import OldDatabase, least, old
 from tests.cli.conftest import Kaunta
 
@@ -59,6 +59,23 @@ async def test_check_of_a_database_in_order_ends_with_0(kaunta: Kaunta, least: O
     said = await kaunta("sync", "check", "--json", KAUNTA_DATABASE_URL=least.url)
     assert (said.code, said.data["inconsistent"]) == (0, 0)
     assert said.data["records"] == []
+
+
+async def test_what_only_reads_works_where_nothing_may_be_written_as_on_a_standby(
+    kaunta: Kaunta, database_url: str, db: Pool
+) -> None:
+    name = database_url.rpartition("/")[2]
+    async with transaction(db) as writing:
+        # As another program leaves it: our own guard would not let it through.
+        await writing.execute("set local session_replication_role = replica")
+        await writing.execute("insert into bars (slug, name, mpesa_enabled) values ('one', 'One', true)")
+    await db.execute(f"alter database {name} set default_transaction_read_only = on")
+    assert (await kaunta("sync", "check", "--json", KAUNTA_DATABASE_URL=database_url)).data["inconsistent"] == 1
+    invariants = await kaunta("invariants", "--json", KAUNTA_DATABASE_URL=database_url)
+    assert [found["name"] for found in invariants.data if not found["ok"]] == ["switch_follows_credentials"]
+    refused = await kaunta("sync", "repair", "--allow-disable", "--json", KAUNTA_DATABASE_URL=database_url)
+    assert refused.code == 6
+    assert "read" in refused.object["errors"][0]
 
 
 @pytest.mark.req("SYNC-2.2", "SYNC-2.3")

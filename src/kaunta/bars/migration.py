@@ -110,8 +110,10 @@ async def examine(db: Connection, shape: Shape, bar_id: BarId | None = None) -> 
     """
     async with db.transaction(isolation="repeatable_read", readonly=True):
         await queries.reading_may_take_long(db)
-        async for judged in queries.stream_judged(db, shape, bar_id):
-            yield judged
+        # Whoever stops in the middle: what is still being asked ends before the transaction does.
+        async with aclosing(queries.stream_judged(db, shape, bar_id)) as found:
+            async for judged in found:
+                yield judged
 
 
 def record_of(judged: Judged) -> InconsistentRecord:
