@@ -1,7 +1,9 @@
 """A bar's payments counted by business day: kept for days that are over, read from the payments for the rest.
 
 A reader takes one statement, so that it sees the kept days and what they leave out as of one moment: days after the
-mark, and days of which something changed since they were counted.
+mark, and days of which something changed since they were counted. Where the mark stands is asked before and told to
+that statement, which says whether it stands there still: a beginning that PostgreSQL must first look up could be
+any, and among ten million payments it would rather read them all.
 """
 
 from dataclasses import dataclass
@@ -36,10 +38,19 @@ class Days:
     refunded: int
 
 
+async def kept_through(db: Connection) -> date | None:
+    """The last day that is kept; None where nothing is yet."""
+    through: date | None = await db.fetchval("select through from payment_days_mark")
+    return through
+
+
 async def count_days(
-    db: Connection, bar_id: UUID, first: date | None, last: date | None, environment: str | None
-) -> Days:
-    """All payments of a bar on these days, both included; None: since ever, until now, of either environment."""
+    db: Connection, bar_id: UUID, first: date | None, last: date | None, environment: str | None, through: date | None
+) -> Days | None:
+    """All payments of a bar on these days, both included; None: since ever, until now, of either environment.
+
+    None where days are no longer kept `through` that day: ask again.
+    """
     row = await db.fetchrow(
         f"""
         with stale as (
@@ -57,8 +68,7 @@ async def count_days(
             union all
             select {COUNTS} from mpesa_transactions p
             where p.bar_id = $1 and ($4::text is null or p.environment = $4)
-              and p.created_at >= (select coalesce(kaunta_day_begins(m.through + 1), '-infinity')
-                                   from payment_days_mark m)
+              and p.created_at >= coalesce(kaunta_day_begins($5::date + 1), '-infinity')
               and ($2::date is null or p.created_at >= kaunta_day_begins($2))
               and ($3::date is null or p.created_at < kaunta_day_begins($3 + 1))
         )
@@ -66,10 +76,11 @@ async def count_days(
                sum(failed)::int as failed, sum(cancelled)::int as cancelled, sum(timeout)::int as timeout,
                sum(received)::bigint as received, sum(refunded)::bigint as refunded
         from counted
+        having (select through from payment_days_mark) is not distinct from $5::date
         """,
-        bar_id, first, last, environment,
+        bar_id, first, last, environment, through,
     )  # fmt: skip
-    return Days(**dict(row or {}))
+    return Days(**row) if row else None
 
 
 # --- the worker's part ---
