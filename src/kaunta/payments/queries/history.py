@@ -134,7 +134,10 @@ async def ids_named(
     db: Connection, bar_id: UUID, text: str, checkout_hash: bytes, phone_hash: bytes | None
 ) -> list[UUID]:
     """The bar's payments that a word names: reference, M-Pesa code, CheckoutRequestID, whole phone number, tab number
-    or table; the newest thousand."""
+    or table (of its newest thousand tabs); the newest thousand.
+
+    Tabs and payments of a table are looked up one by one: as a plain join PostgreSQL would read all payments for them.
+    """
     rows = await db.fetch(
         """
         (select id, created_at from mpesa_transactions where bar_id = $1 and reference = upper($2))
