@@ -34,7 +34,8 @@ STATES = {
     "requested": ("wait", "asked for"),
     "processing": ("wait", "on its way"),
     "unknown": ("wait", "not known yet"),
-    "refunded": ("paid", "given back"),
+    # Green is for money that came.
+    "refunded": ("done", "given back"),
     "failed": ("no", "not given back"),
     "withdrawn": ("no", "withdrawn"),
 }
