@@ -9,7 +9,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from kaunta.api import bars, diagnostics, health, mpesa_direct, mpesa_settings, payments, webhooks
-from kaunta.core import collecting, migrate
+from kaunta.cli import collecting
+from kaunta.core import migrate
 from kaunta.core.routes import LateRoute
 from kaunta.core.schema_upgrade import alembic_config
 from kaunta.customer.routes import router as guests

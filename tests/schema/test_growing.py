@@ -52,7 +52,7 @@ HOT = {
         for name in ("most_at_bar", "kept_key", "keep_key", "open_amount", "latest_attempt", "unsuccessful_prompts")
     ),
     "kaunta.payments.queries.reading.payment",
-    "kaunta.tabs.queries.tabs.lock_tab",
+    "kaunta.tabs.queries.tabs.hold_tab",
     "kaunta.tabs.queries.tabs.tab_id_by_ref",
 }  # fmt: skip
 HOT_MODULES = {"kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}

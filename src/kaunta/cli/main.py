@@ -15,6 +15,7 @@ from kaunta.cli import (
     bar,
     c2b,
     codes,
+    collecting,
     creds,
     creds_set,
     db,
@@ -37,7 +38,6 @@ from kaunta.cli import (
     user,
     webhooks,
 )
-from kaunta.core import collecting
 
 app = typer.Typer(
     name="kaunta",

@@ -39,7 +39,8 @@ async def serve_one(found: "Settings", host: str, port: int, *, worker: bool, fd
     import asyncio
 
     from kaunta.app import serving
-    from kaunta.core import collecting, log
+    from kaunta.cli import collecting
+    from kaunta.core import log
     from kaunta.core.database_roles import Role, narrowed
     from kaunta.server import listen, served, until_told
 
@@ -107,7 +108,8 @@ def worker(
         import asyncio
 
         from kaunta.app import daraja_client
-        from kaunta.core import collecting, log
+        from kaunta.cli import collecting
+        from kaunta.core import log
         from kaunta.core.database_roles import Role, narrowed
         from kaunta.core.outbound import Outbound
         from kaunta.core.runtime import running
