@@ -9,7 +9,7 @@ import pytest
 from kaunta.core import queries
 from kaunta.core.runtime import Runtime
 from kaunta.payments import inbox
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Loop, Worker
 from tests.support.bars import SeededBar
 

@@ -26,8 +26,8 @@ from kaunta.core.web import Shield, install_errors
 from kaunta.customer.routes import router as customer_router
 from kaunta.daraja.client import DarajaClient
 from kaunta.payments import exchanges
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.showings import Showings
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings
 from kaunta.staff import statements
 from kaunta.staff.routes import router as staff_router

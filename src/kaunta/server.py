@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from kaunta.core.patience import PatientProtocol
-from kaunta.payments.initiate import DRAIN_SECONDS
+from kaunta.payments.under_way import DRAIN_SECONDS
 
 
 class Server(uvicorn.Server):

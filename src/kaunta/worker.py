@@ -34,7 +34,18 @@ from kaunta.deploy.certificate_watch import watch_certificate
 from kaunta.diagnostics import scheduled
 from kaunta.diagnostics.diagnosis import answered_by
 from kaunta.keys import holders
-from kaunta.payments import approval, faults, inbox, initiators, invariants, pull, reversals, showings, silence, trial
+from kaunta.payments import (
+    approval,
+    faults,
+    inbox_work,
+    initiators,
+    invariants,
+    pull,
+    reversals,
+    showings,
+    silence,
+    trial,
+)
 from kaunta.payments.day_totals import keep_days
 from kaunta.payments.initiate import KEY_SECONDS
 from kaunta.payments.looking_again import look_again, note_nobodys
@@ -80,7 +91,7 @@ class Worker:
 
     def spool_loop(self) -> Loop:
         """The spool is on one host's disk: whoever takes callbacks there brings it in."""
-        return Loop("spool", lambda: inbox.import_spool(self.rt), rest=5)
+        return Loop("spool", lambda: inbox_work.import_spool(self.rt), rest=5)
 
     def watch_loops(self, delay: float = 0) -> list[Loop]:
         """What must also be seen, and told, where the workers are elsewhere: they may be dead."""
@@ -99,7 +110,7 @@ class Worker:
         rt = self.rt
         return [
             self.spool_loop(),
-            Loop("inbox", lambda: inbox.work_off(rt), rest=2),
+            Loop("inbox", lambda: inbox_work.work_off(rt), rest=2),
             Loop("queries", lambda: silence.ask_about_due(rt, self.daraja), rest=1),
             Loop("silence", lambda: silence.time_out_silent(rt), rest=5),
             Loop("switches", lambda: reconcile_switches(rt), rest=60),

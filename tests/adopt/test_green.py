@@ -8,7 +8,7 @@ from kaunta.cli.output import Exit
 from kaunta.core.entropy import Entropy
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import generate_entry
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings
 from kaunta.worker import Worker
 from tests.adopt.conftest import ONE_AND_ALL

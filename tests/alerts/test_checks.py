@@ -17,7 +17,7 @@ from kaunta.core.runtime import Runtime
 from kaunta.core.vault import Damaged
 from kaunta.credentials import store
 from kaunta.keys import holders
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
 from tests.support.bars import SeededBar
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from kaunta.core.db import Pool
 from kaunta.core.runtime import Runtime
-from kaunta.payments import inbox
+from kaunta.payments import inbox_work
 from kaunta.settings import CallbackSources, Settings
 from tests.support.bars import SeededBar
 from tests.support.door import Served
@@ -110,9 +110,9 @@ async def test_while_the_database_is_away_nothing_is_accepted_and_nothing_is_los
     assert b"1032" not in files[0].read_bytes()
     assert files[0].stat().st_mode & 0o077 == 0
     await wire.mend()
-    assert await inbox.import_spool(application.rt) == 1
+    assert await inbox_work.import_spool(application.rt) == 1
     assert not files[0].exists()
-    await inbox.work_off(application.rt)
+    await inbox_work.work_off(application.rt)
     async with http.get(f"{STATUS}/{started['transactionId']}") as answer:
         assert (await answer.json())["status"] == "cancelled"
 

@@ -3,8 +3,8 @@ database and not in memory."""
 
 import aiohttp
 
-from kaunta.payments import inbox
-from kaunta.payments.initiate import UNDERSTOOD_AT_ONCE
+from kaunta.payments import inbox, inbox_work
+from kaunta.payments.under_way import UNDERSTOOD_AT_ONCE
 from tests.support.door import Served
 from tests.support.safaricom import Safaricom
 
@@ -30,7 +30,7 @@ async def test_what_does_not_fit_is_left_to_the_worker_and_nothing_is_lost(
     open_ones = "select count(*) from mpesa_callbacks where processed_at is null"
     assert await rt.db.fetchval(open_ones) == CROWD - ROOM
     await simulator.advance(inbox.LEASE_SECONDS + 1)
-    assert await inbox.work_off(rt) == CROWD - ROOM
+    assert await inbox_work.work_off(rt) == CROWD - ROOM
     assert await rt.db.fetchval(open_ones) == 0
 
     async with http.post(f"/cb/{CROWD:064x}", data=b'{"Body": {}}') as answer:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from kaunta.core.db import Pool
-from kaunta.payments import c2b_addresses, inbox
+from kaunta.payments import c2b_addresses, inbox_work
 from kaunta.payments.callback_url import token_hash
 from kaunta.settings import Settings
 from tests.support.bars import SeededBar
@@ -60,8 +60,8 @@ async def test_while_the_database_is_away_nothing_is_accepted_and_nothing_is_los
     await wire.mend()
     # The process may bring some in by itself; the address of each, which is all that makes it believed, came along.
     while any(file.exists() for file in files):
-        await inbox.import_spool(rt)
-    while await inbox.work_off(rt):
+        await inbox_work.import_spool(rt)
+    while await inbox_work.work_off(rt):
         pass
     await application.pushes.drain()
     rows = await db.fetch("select channel, token_hash, verdict from mpesa_callbacks order by channel")

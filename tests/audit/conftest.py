@@ -20,6 +20,7 @@ from kaunta.core.entropy import Entropy
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import generate_entry
 from kaunta.payments.queries.transactions import append_event
+from tests.support.cluster import earlier_transactions_ended
 
 BAR = UUID(int=7)
 PAYMENT = UUID(int=8)
@@ -46,7 +47,8 @@ class SealedAudit:
                 await append_event(db, self.rt.clock.now(), BAR, PAYMENT, kind, "safaricom", {"code": "0"})
 
     async def seal(self) -> None:
-        """Seal all that is written. Other databases of the cluster may hold the oldest transaction at work."""
+        """Seal all that is written, as one batch: none before the whole cluster's older transactions have ended."""
+        await earlier_transactions_ended(self.rt.db)
         async with asyncio.timeout(PATIENCE):
             while True:
                 while await seal(self.rt):

@@ -22,7 +22,7 @@ from kaunta.credentials.store import place
 from kaunta.keys import rotate
 from kaunta.keys.sealed import BY_NAME
 from kaunta.keys.sealed_rows import page
-from kaunta.payments import inbox
+from kaunta.payments import inbox_work
 from kaunta.payments.initiate import Intent, initiate
 from kaunta.settings import Settings
 from tests.plugins.databases import Databases
@@ -139,6 +139,6 @@ async def test_a_thousand_bars_come_back_and_a_guest_pays(
         status = "select status::text from mpesa_transactions where id = $1"
         async with asyncio.timeout(60):
             while await db.fetchval(status, started.transaction_id) != "completed":
-                await inbox.work_off(running.rt)
+                await inbox_work.work_off(running.rt)
         assert await db.fetchval("select sum(amount) from tab_payments where tab_id = $1", tab.id) == 500
     proof(f"restore drill: {kind}", f"{BARS:,} bars destroyed and brought back, {3 * BARS:,} secrets decrypt, 1 paid")

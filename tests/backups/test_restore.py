@@ -24,7 +24,7 @@ from kaunta.credentials.store import NewCredential
 from kaunta.daraja.client import DarajaClient
 from kaunta.keys import rotate
 from kaunta.keys.rotate import Fault
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.simulator.faults import Fault as Trouble
 from tests.support.bars import SeededBar
 from tests.support.safaricom import Safaricom

@@ -19,7 +19,8 @@ from kaunta.core.secret import Secret
 from kaunta.credentials import store
 from kaunta.payments import terms
 from kaunta.payments.errors import MpesaUnavailable, PhoneNotForSandbox
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import payment
 from kaunta.settings import Settings
 from kaunta.tabs.errors import AmountRefused

@@ -26,7 +26,7 @@ from kaunta.bars.values import Environment
 from kaunta.core.db import TRANSIENT_ERRORS, Connection
 from kaunta.core.errors import DatabaseAway, KauntaError
 from kaunta.core.secret import Secret
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.simulator.faults import Fault
 from tests.support.bars import SeededBar
 from tests.support.faults import trouble

@@ -13,7 +13,8 @@ import pytest_asyncio
 from kaunta.core.clock import ManualClock
 from kaunta.core.runtime import Runtime
 from kaunta.payments import invariants
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
 from tests.conformance.peers_silent import SilentPeer, listening
 from tests.conformance.peers_yes import YesPeer

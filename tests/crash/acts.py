@@ -15,14 +15,15 @@ from kaunta.backups.schedule import tools_of
 from kaunta.core.db import connect
 from kaunta.core.runtime import Runtime
 from kaunta.keys import rotate
-from kaunta.payments import inbox, matching, pull, refunds, reversals, silence
+from kaunta.payments import inbox_work, matching, pull, refunds, reversals, silence
 from kaunta.payments.checking import check_code
-from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.initiate import Initiated, Intent, initiate
 from kaunta.payments.looking_again import look_again
 from kaunta.payments.reconcile import check_now
 from kaunta.payments.refunds import RefundWanted
 from kaunta.payments.resolve import Resolution, resolve
 from kaunta.payments.retry import Again, retry
+from kaunta.payments.under_way import Pushes
 from kaunta.statements import importing, placing
 from kaunta.tabs.orders import OrderRequest, confirm_order, place_order
 from kaunta.tabs.settle import record_payment
@@ -69,7 +70,7 @@ async def work(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
 
 async def import_spool(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:
     """What came while the database was away is brought in."""
-    await inbox.import_spool(rt)
+    await inbox_work.import_spool(rt)
 
 
 async def decide(rt: Runtime, pushes: Pushes, said: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from kaunta.core.clock import ManualClock
 from kaunta.core.outbound import Outbound
 from kaunta.core.runtime import Runtime, running
 from kaunta.keys import holders
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings, load
 from tests.crash.acts import ACTS, until_told
 from tests.crash.steps import Crash, Steps

@@ -8,7 +8,7 @@ import pytest
 
 from kaunta.core.clock import ManualClock
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings
 from tests.crash.forks import Forks
 from tests.crash.stage import Stage

@@ -14,8 +14,9 @@ from kaunta.core.clock import ManualClock
 from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.payments import inbox
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.queries.inbox import Stored
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings
 from kaunta.simulator.pushes import Push
 from kaunta.simulator.scenarios import Scenario

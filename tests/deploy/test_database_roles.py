@@ -19,7 +19,7 @@ from kaunta.core.db import connect
 from kaunta.core.embedded_postgres import EmbeddedPostgres
 from kaunta.core.migrate import state, upgrade
 from kaunta.core.runtime import Runtime, running
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings, load
 from kaunta.worker import Worker
 from tests.cli.conftest import Kaunta

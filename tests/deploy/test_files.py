@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from kaunta.cli.main import app as cli
 from kaunta.core.web import HEARTBEAT_SECONDS, LONGEST_BODY
-from kaunta.payments.initiate import DRAIN_SECONDS
+from kaunta.payments.under_way import DRAIN_SECONDS
 from kaunta.settings import Settings, load, variable
 from kaunta.staff.statements import LARGEST, UPLOAD
 from tests.doors import routes_of

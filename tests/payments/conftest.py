@@ -15,7 +15,8 @@ from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.payments import inbox, invariants, views
 from kaunta.payments.callback_url import token_hash
-from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.initiate import Initiated, Intent, initiate
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 from kaunta.simulator.pushes import Push
 from kaunta.simulator.scenarios import Scenario

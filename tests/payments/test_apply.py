@@ -7,7 +7,7 @@ import pytest
 
 from kaunta.core.db import transaction
 from kaunta.core.live import Live
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.states import Status
 from kaunta.tabs.queries import set_tab_closed
@@ -73,7 +73,7 @@ async def test_when_one_part_cannot_be_written_nothing_is(evening: Evening, said
     assert await evening.rt.db.fetchval("select count(*) from mpesa_callbacks where processed_at is null") == 1
     await evening.rt.db.execute(f"{trouble.partition(' add ')[0]} drop constraint trouble")
     await evening.wait(inbox.LEASE_SECONDS)
-    assert await inbox.work_off(evening.rt) == 1
+    assert await inbox_work.work_off(evening.rt) == 1
     assert (await evening.tab()).paid == 500
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kaunta.api.callback import STORE_SECONDS
 from kaunta.core.db import connect
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.payments.states import Status
 
 from .conftest import Evening, Said
@@ -43,9 +43,9 @@ async def test_callbacks_that_cannot_be_stored_in_time_are_spooled_and_refused(
     # The process brings its spool in by itself too; between them everything is.
     async with asyncio.timeout(60):
         while any(path.exists() for path in kept):
-            await inbox.import_spool(evening.rt)
+            await inbox_work.import_spool(evening.rt)
     await evening.wait(inbox.LEASE_SECONDS)
-    await inbox.work_off(evening.rt)
+    await inbox_work.work_off(evening.rt)
     assert (await evening.view(payment)).status is Status.COMPLETED
     # Whichever of the given-up ones was written all the same is the same message once more.
     verdicts = await evening.verdicts()

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.states import Status
 from kaunta.simulator.catalogue import CATALOGUE
@@ -163,11 +163,11 @@ async def test_a_receipt_in_small_letters_is_the_same_receipt(evening: Evening, 
 async def test_what_its_taker_did_not_deal_with_a_worker_takes_up(evening: Evening, said: Said) -> None:
     payment = await evening.pay(scenario="person")
     await inbox.receive(evening.rt, said.paid(), token_hash=token_hash(evening.token()), source=None)
-    assert await inbox.work_off(evening.rt) == 0
+    assert await inbox_work.work_off(evening.rt) == 0
     await evening.wait(inbox.LEASE_SECONDS)
-    assert await inbox.work_off(evening.rt) == 1
+    assert await inbox_work.work_off(evening.rt) == 1
     assert (await evening.view(payment)).status is Status.COMPLETED
-    assert await inbox.work_off(evening.rt) == 0
+    assert await inbox_work.work_off(evening.rt) == 0
 
 
 @pytest.mark.failure(57)
@@ -191,10 +191,10 @@ async def test_a_callback_that_cannot_be_processed_is_tried_for_hours_and_then_s
     await evening.rt.db.execute("alter table mpesa_receipts add constraint trouble check (amount > 1000) not valid")
     stored = await inbox.receive(evening.rt, said.paid(), token_hash=token_hash(evening.token()), source=None)
     pauses = []
-    for attempt in range(inbox.TRIES):
+    for attempt in range(inbox_work.TRIES):
         before = await evening.rt.db.fetchval("select next_attempt_at from mpesa_callbacks where id = $1", stored.id)
         await evening.wait((before - evening.clock.now()).total_seconds())
-        assert await inbox.work_off(evening.rt) == 1
+        assert await inbox_work.work_off(evening.rt) == 1
         row = await evening.rt.db.fetchrow("select * from mpesa_callbacks where id = $1", stored.id)
         assert row is not None
         assert (row["attempts"], row["last_error"]) == (attempt + 1, "CheckViolationError")
@@ -206,7 +206,7 @@ async def test_a_callback_that_cannot_be_processed_is_tried_for_hours_and_then_s
     assert await evening.problems() == {"callback_not_processed"}
     await evening.rt.db.execute("alter table mpesa_receipts drop constraint trouble")
     await evening.wait(3_600 * 1.2)
-    await inbox.work_off(evening.rt)
+    await inbox_work.work_off(evening.rt)
     assert (await evening.view(payment)).status is Status.COMPLETED
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.queries.inbox import Stored
 from kaunta.payments.states import Status
@@ -123,7 +123,7 @@ async def test_a_callback_that_cannot_be_understood_does_not_keep_back_the_money
     assert await letters.understand(1) is not None
     assert (await evening.view(letters.payment)).status is Status.COMPLETED
     await evening.wait(inbox.LEASE_SECONDS)
-    assert await inbox.work_off(evening.rt) == 1
+    assert await inbox_work.work_off(evening.rt) == 1
     # Still kept, still waiting, and in the end shown to a person.
     assert await evening.rt.db.fetchval("select attempts from mpesa_callbacks where id = $1", spoilt.id) == 1
 
@@ -134,5 +134,5 @@ async def test_a_worker_that_claims_many_keeps_the_order_of_each_payment(evening
     # The later one is due first.
     await evening.rt.db.execute("update mpesa_callbacks set next_attempt_at = received_at - id * interval '1 s'")
     await evening.wait(inbox.LEASE_SECONDS)
-    await inbox.work_off(evening.rt)
+    await inbox_work.work_off(evening.rt)
     assert await evening.verdicts() == ["applied", "contradictory"]

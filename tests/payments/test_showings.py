@@ -8,9 +8,10 @@ import pytest
 
 from kaunta.core.runtime import Runtime
 from kaunta.payments import showings
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.queries.showings import of_payment
 from kaunta.payments.showings import Showings
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
 from tests.support.bars import SeededBar
 

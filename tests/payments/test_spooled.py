@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kaunta.core.spool import Spooled
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.payments.callback_url import token_hash
 from kaunta.payments.states import Status
 
@@ -17,7 +17,7 @@ async def brought_in(evening: Evening) -> None:
     """Everything that can be read is imported, by us or by the process itself, and understood."""
     async with asyncio.timeout(60):
         while any(path.is_file() for path in await evening.rt.spool.waiting()):
-            await inbox.import_spool(evening.rt)
+            await inbox_work.import_spool(evening.rt)
             await asyncio.sleep(0.02)
         while None in await evening.verdicts():
             await evening.wait(inbox.LEASE_SECONDS)

@@ -10,8 +10,8 @@ import pytest
 
 from kaunta.cli.output import Exit
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.invariants import check_all
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
 from tests.cli.conftest import Kaunta
 from tests.support.bars import OpenTab, SeededBar

@@ -11,7 +11,7 @@ from kaunta.core.db import transaction
 from kaunta.core.errors import KauntaError
 from kaunta.core.secret import Secret
 from kaunta.credentials.store import NewCredential, store
-from kaunta.payments import inbox, silence
+from kaunta.payments import inbox_work, silence
 from kaunta.payments.apply import Applied
 from kaunta.payments.reconcile import check_now
 from kaunta.payments.resolve import Resolution, resolve
@@ -153,10 +153,10 @@ class Counter(Evening):
     def turn(self, name: str, limit: int) -> Callable[[], Awaitable[int]]:
         rt, daraja = self.house.rt, self.house.pushes.daraja
         return {
-            "inbox": lambda: inbox.work_off(rt, limit),
+            "inbox": lambda: inbox_work.work_off(rt, limit),
             "queries": lambda: silence.ask_about_due(rt, daraja, limit),
             "silence": lambda: silence.time_out_silent(rt, limit),
-            "spool": lambda: inbox.import_spool(rt),
+            "spool": lambda: inbox_work.import_spool(rt),
         }[name]
 
     async def one_by_one(self, turns: list[Callable[[], Awaitable[int]]]) -> list[int]:

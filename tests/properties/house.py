@@ -24,7 +24,7 @@ from kaunta.core.db import connect
 from kaunta.core.entropy import Entropy
 from kaunta.core.outbound import Outbound
 from kaunta.core.runtime import Runtime, running
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings, load
 from kaunta.simulator.app import create_simulator
 from kaunta.simulator.host import Host

@@ -5,7 +5,7 @@ know is the rest: Safaricom's own word that it was not paid, and a second charge
 statement is imported, and nothing is left that nobody could know (settling.py).
 """
 
-from kaunta.payments import inbox, looking_again, pull, reversals, silence
+from kaunta.payments import inbox_work, looking_again, pull, reversals, silence
 from kaunta.simulator.pushes import Payment as Taken
 from kaunta.statements.placing import place_due
 
@@ -22,7 +22,7 @@ PACE = ((20, 17), (60, 10), (300, 8), (1_800, 5), (7_200, 11))
 
 async def turns(house: House) -> int:
     """One turn of every loop of the worker; how much there was to do."""
-    done = await inbox.import_spool(house.rt) + await inbox.work_off(house.rt)
+    done = await inbox_work.import_spool(house.rt) + await inbox_work.work_off(house.rt)
     done += await silence.ask_about_due(house.rt, house.pushes.daraja) + await silence.time_out_silent(house.rt)
     done += await looking_again.look_again(house.rt) + await place_due(house.rt)
     done += await reversals.work(house.rt, house.pushes.daraja) + await pull.work(house.rt, house.pushes.daraja)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from kaunta.core import queries
 from kaunta.core.db import Connection, Pool
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
 
 LONG_AGO = datetime(2012, 1, 1, tzinfo=UTC)

@@ -34,6 +34,7 @@ PLUMBING = frozenset(
 FOREIGN = frozenset(
     {
         "kaunta.bars.migration_queries",
+        "kaunta.bars.repair_queries",
         "kaunta.credentials.reencrypt_queries",
         *(f"kaunta.adopt.{name}_queries" for name in ("new", "old", "shape", "steps")),
     }

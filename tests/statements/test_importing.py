@@ -9,9 +9,10 @@ import pytest
 
 from kaunta.core.clock import EAT, ManualClock
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
 from kaunta.payments.invariants import check_all
 from kaunta.payments.silence import time_out_silent
+from kaunta.payments.under_way import Pushes
 from kaunta.statements import importing, placing, result
 from kaunta.statements.importing import ImportNotFound
 from kaunta.statements.values import StatementRefused

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from kaunta.app import serving
 from kaunta.core.clock import Clock
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import Settings
 
 

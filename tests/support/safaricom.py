@@ -14,7 +14,7 @@ from kaunta.app import daraja_client
 from kaunta.core.clock import Clock, ManualClock
 from kaunta.core.outbound import Outbound
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.simulator.clock import SimulatedTime
 from kaunta.simulator.options import SimulatorOptions
 from kaunta.simulator.testing import RunningSimulator, running_simulator

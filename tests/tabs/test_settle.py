@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.under_way import Pushes
 from kaunta.tabs.errors import AmountRefused, TabClosed, TabNotFound, TabNotSettled
 from kaunta.tabs.settle import record_payment
 from kaunta.tabs.tabs import close_tab

@@ -20,7 +20,8 @@ from starlette.routing import Route
 
 from kaunta.core.clock import ManualClock
 from kaunta.core.runtime import Runtime
-from kaunta.payments.initiate import Intent, Pushes, initiate
+from kaunta.payments.initiate import Intent, initiate
+from kaunta.payments.under_way import Pushes
 from kaunta.webhooks import endpoints, telling
 from kaunta.webhooks.delivering import Couriers
 from tests.support.bars import OpenTab, SeededBar

@@ -17,8 +17,8 @@ from kaunta.core.metrics import CALLBACKS
 from kaunta.core.runtime import Runtime
 from kaunta.core.web import source_of
 from kaunta.payments import c2b, inbox
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries.inbox import Stored
+from kaunta.payments.under_way import Pushes
 
 log = structlog.get_logger(__name__)
 

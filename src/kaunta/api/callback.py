@@ -20,8 +20,8 @@ from kaunta.core.spool import Spooled
 from kaunta.core.web import source_of
 from kaunta.payments import inbox
 from kaunta.payments.callback_url import token_hash
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries.inbox import Stored
+from kaunta.payments.under_way import Pushes
 from kaunta.settings import CallbackSources
 
 log = structlog.get_logger(__name__)

@@ -20,9 +20,10 @@ from kaunta.core.web import language, runtime, source_of
 from kaunta.payments import current, views
 from kaunta.payments.current import CurrentState
 from kaunta.payments.errors import PaymentNotFound
-from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.initiate import Initiated, Intent, initiate
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.states import Status
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 
 router = APIRouter(prefix="/api/payments/mpesa", tags=["payments"])

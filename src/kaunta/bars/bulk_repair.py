@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import asyncpg
 
-from kaunta.bars import migration_queries as queries
+from kaunta.bars import repair_queries
 from kaunta.bars.migration_queries import BarId, Judged, Shape
 from kaunta.core.db import Connection
 from kaunta.core.errors import ConfigurationError
@@ -147,19 +147,19 @@ async def attempt_once(db: Connection, shape: Shape, bar_ids: Sequence[BarId], a
     """One transaction over those of the bars that are free."""
     attempt = Attempt()
     async with db.transaction(isolation="read_committed"):
-        await queries.writing_is_short(db)
+        await repair_queries.writing_is_short(db)
         try:
-            await queries.lock_table(db)
+            await repair_queries.lock_table(db)
         except asyncpg.LockNotAvailableError:
             raise TableHeld from None
-        flags = await queries.lock_bars(db, bar_ids)
+        flags = await repair_queries.lock_bars(db, bar_ids)
         missing = [bar_id for bar_id in bar_ids if bar_id not in flags]
-        present = await queries.bars_present(db, missing) if missing else set()
+        present = await repair_queries.bars_present(db, missing) if missing else set()
         attempt.held += present
         attempt.results += [
             MigrationResult(bar_id, Outcome.FAILED, error=ABSENT) for bar_id in missing if bar_id not in present
         ]
-        for row in await queries.write_flags(db, shape, list(flags), allow_disable) if flags else ():
+        for row in await repair_queries.write_flags(db, shape, list(flags), allow_disable) if flags else ():
             if row.complete:
                 attempt.results.append(result_of(row, flags[row.bar_id]))
             else:
@@ -167,7 +167,7 @@ async def attempt_once(db: Connection, shape: Shape, bar_ids: Sequence[BarId], a
     return attempt
 
 
-def result_of(row: queries.Written, was: bool | None) -> MigrationResult:
+def result_of(row: repair_queries.Written, was: bool | None) -> MigrationResult:
     if row.written:
         return MigrationResult(row.bar_id, Outcome.REPAIRED, was, row.authority)
     if row.authority is None:
@@ -203,11 +203,11 @@ async def until_free(db: Connection, shape: Shape, bar_id: BarId) -> bool:
     """Wait, holding nothing, until a bar and its credentials were free; False after two seconds for either."""
     try:
         async with db.transaction(isolation="read_committed"):
-            await queries.writing_is_short(db)
-            await queries.wait_for_bar(db, bar_id)
+            await repair_queries.writing_is_short(db)
+            await repair_queries.wait_for_bar(db, bar_id)
         async with db.transaction(isolation="read_committed"):
-            await queries.writing_is_short(db)
-            await queries.wait_for_credentials(db, shape, bar_id)
+            await repair_queries.writing_is_short(db)
+            await repair_queries.wait_for_credentials(db, shape, bar_id)
     except asyncpg.LockNotAvailableError:
         return False
     return True

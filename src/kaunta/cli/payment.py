@@ -131,16 +131,16 @@ def show(ref: Ref, bar: Bar = None, json: Json = False) -> None:
     """One payment with everything that happened to it."""
 
     async def work(at: Desk) -> Any:
-        from kaunta.payments import views
+        from kaunta.payments import timeline
 
         payment = await named(at, ref, bar)
-        return payment, await views.timeline(at.rt, payment.id)
+        return payment, await timeline.of_payment(at.rt, payment.id)
 
-    payment, timeline = at_desk(work, as_json=json)
+    payment, moments = at_desk(work, as_json=json)
     answer(
-        as_data(payment) | {"timeline": [asdict(moment) for moment in timeline]},
+        as_data(payment) | {"timeline": [asdict(moment) for moment in moments]},
         as_json=json,
-        lines=[line(payment), *(f"  {m.at:%H:%M:%S.%f}  {m.actor:<10} {m.text}" for m in timeline)],
+        lines=[line(payment), *(f"  {m.at:%H:%M:%S.%f}  {m.actor:<10} {m.text}" for m in moments)],
     )
 
 

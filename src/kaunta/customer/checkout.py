@@ -28,11 +28,12 @@ from kaunta.customer.shares import Share, end_split, half, next_share, split_tab
 from kaunta.customer.words import SENTENCES, sentence
 from kaunta.payments import views as payment_views
 from kaunta.payments.errors import AttemptOpen, PhoneNotForSandbox, UnknownUnacknowledged
-from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.initiate import Initiated, Intent, initiate
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.slowness import mpesa_is_slow
 from kaunta.payments.states import OPEN, Status
 from kaunta.payments.terms import FRUITLESS_SECONDS
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 from kaunta.tabs import queries, views
 from kaunta.tabs.errors import AmountRefused, SplitRefused

@@ -23,9 +23,9 @@ from kaunta.customer.words import sentence
 from kaunta.daraja.words import ResultClass
 from kaunta.payments import views
 from kaunta.payments.errors import AddressBlocked, AttemptOpen, PromptsBlocked, TooManyPrompts
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.showings import Showings
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 
 #: Another prompt was turned down, and would be again.

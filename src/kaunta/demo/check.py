@@ -26,7 +26,7 @@ from kaunta.demo.cases import CASES, Case, Playing, describe, phone_of
 from kaunta.demo.direct import DIRECT, Scene
 from kaunta.demo.direct_bar import DirectBar
 from kaunta.demo.setup import Demo, running_demo
-from kaunta.payments import invariants, views
+from kaunta.payments import invariants, timeline, views
 from kaunta.tabs.views import tab_by_ref
 
 #: Real seconds a page may take to say what it must.
@@ -171,7 +171,7 @@ async def outcome(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, ca
 async def stands(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, expected: Case) -> str:
     """Status, irregularities and ledger as committed; and what the guest's page, the history and the inbox lack."""
     payment = await views.payment(demo.rt, payment_id)
-    timeline = await views.timeline(demo.rt, payment_id)
+    moments = await timeline.of_payment(demo.rt, payment_id)
     async with demo.rt.db.acquire() as db:
         tab = await tab_by_ref(db, tab_ref)
     if payment is None or tab is None:
@@ -180,9 +180,9 @@ async def stands(demo: Demo, guest: Browser, tab_ref: str, payment_id: UUID, exp
     page = await guest.get(f"/p/{payment_id}")
     if payment.status is expected.status and expected.page_says not in page:
         got += ", the page does not say so"
-    if sum(moment.kind == "callback" for moment in timeline) < expected.callbacks:
+    if sum(moment.kind is timeline.Kind.CALLBACK for moment in moments) < expected.callbacks:
         got += ", callbacks missing"
-    if expected.by_way_of and not any(moment.text.endswith(f"→ {expected.by_way_of}") for moment in timeline):
+    if expected.by_way_of and not any(f"→ {expected.by_way_of}" in moment.text for moment in moments):
         got += f", not by way of {expected.by_way_of}"
     return got
 

@@ -6,9 +6,10 @@ from uuid import UUID
 from kaunta.core.personal import KeyDestroyed
 from kaunta.core.runtime import Runtime
 from kaunta.payments.errors import AttemptOpen, PaymentNotFound, RetryRefused
-from kaunta.payments.initiate import Initiated, Intent, Pushes, initiate
+from kaunta.payments.initiate import Initiated, Intent, initiate
 from kaunta.payments.queries import reading
 from kaunta.payments.states import OPEN, Status
+from kaunta.payments.under_way import Pushes
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,12 @@ async def attempts(rt: Runtime, transaction_id: UUID) -> list[Attempt]:
         ]  # fmt: skip
 
 
+async def of_payment(rt: Runtime, transaction_id: UUID) -> list[Moment]:
+    """One try by itself; empty where there is no such payment."""
+    async with rt.db.acquire() as db:
+        return in_order(await moments(db, rt, transaction_id))
+
+
 def in_order(found: Iterable[Moment]) -> list[Moment]:
     """Oldest first, each with the time since the one before it."""
     ordered = sorted(found, key=lambda moment: (moment.at, TURN.index(moment.kind)))

@@ -25,8 +25,9 @@ from kaunta.payments import terms
 from kaunta.payments.apply import topics
 from kaunta.payments.callback_url import callback_url, token_hash
 from kaunta.payments.errors import MpesaUnavailable
-from kaunta.payments.initiate import Initiated, Pushes, Recorded, ask_and_record, free_reference
+from kaunta.payments.initiate import Initiated, Recorded, ask_and_record, free_reference
 from kaunta.payments.queries import transactions
+from kaunta.payments.under_way import Pushes
 from kaunta.tabs.trials import AMOUNT, open_trial_tab, tidy_trial_tabs
 
 DESCRIPTION = "Test"

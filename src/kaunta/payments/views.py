@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from kaunta.core.db import Connection
-from kaunta.core.origin import without_origin
 from kaunta.core.phone import Msisdn, masked, other_operator
 from kaunta.core.runtime import Runtime
 from kaunta.daraja.results import ResultCode
@@ -131,59 +130,6 @@ async def settled_page(
     """The same for a program that follows the list: nothing appears later among what it has seen."""
     async with rt.db.acquire() as db:
         return await shown(db, rt, await reading.settled_page_of_bar(db, bar_id, statuses, *before, limit))
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One line of a payment's timeline."""
-
-    at: datetime
-    kind: Literal["event", "exchange", "callback", "person"]
-    text: str
-    actor: str
-    detail: dict[str, object]
-
-
-async def timeline(rt: Runtime, transaction_id: UUID) -> list[Moment]:
-    """Everything that happened to a payment, oldest first: its events, our calls to Daraja, its callbacks, and what
-    people did about it."""
-    async with rt.db.acquire() as db:
-        events = await reading.events_of(db, transaction_id)
-        calls = await reading.exchanges_of(db, transaction_id)
-        callbacks = await reading.callbacks_of(db, transaction_id)
-        people = await reading.audited(db, transaction_id)
-    moments = [
-        Moment(row["at"], "event", event_text(row), row["actor"], without_origin(row["detail"])) for row in events
-    ]
-    moments += [
-        Moment(
-            row["at"],
-            "exchange",
-            f"{row['kind']}: {row['outcome']}",
-            "kaunta",
-            {key: row[key] for key in ("http_status", "duration_ms", "request", "response")},
-        )
-        for row in calls
-    ]
-    moments += [
-        Moment(
-            row["at"], "callback", f"callback: {row['verdict'] or 'waiting'}", "safaricom", {"source": row["source"]}
-        )
-        for row in callbacks
-    ]
-    moments += [
-        Moment(
-            row["at"], "person", row["action"], row["actor"], {"reason": row["reason"], **without_origin(row["detail"])}
-        )
-        for row in people
-    ]
-    return sorted(moments, key=lambda moment: moment.at)
-
-
-def event_text(row: dict[str, Any]) -> str:
-    if row["from_status"] and row["to_status"] and row["from_status"] != row["to_status"]:
-        return f"{row['from_status']} → {row['to_status']}"
-    return str(row["kind"]).replace("_", " ")
 
 
 async def shown(db: Connection, rt: Runtime, rows: Sequence[PaymentRow]) -> list[PaymentView]:

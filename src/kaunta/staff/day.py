@@ -13,7 +13,7 @@ from kaunta.core.web import runtime
 from kaunta.payments import balance
 from kaunta.payments.balance import Standing
 from kaunta.payments.history import business_day
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Posted, Seat
 

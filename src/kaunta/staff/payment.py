@@ -13,10 +13,10 @@ from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.payments import bundle, desk, refund_views, views
 from kaunta.payments.errors import PaymentNotFound
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries import proposals
 from kaunta.payments.retry import Again, retry
 from kaunta.payments.timeline import Kind, attempts
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page

@@ -15,12 +15,12 @@ from kaunta.core.web import runtime
 from kaunta.payments import matching
 from kaunta.payments.checking import CodeAnswer, Standing, check_code
 from kaunta.payments.desk import standing
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.matching import Ground, ReceiptNotFound
 from kaunta.payments.queries import sightings
 from kaunta.payments.queries.refundable import refundable_receipt
 from kaunta.payments.queries.sightings import SeenReceipt
 from kaunta.payments.refund_views import of_receipt
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Post, Posted, Seat

@@ -14,11 +14,11 @@ from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime
 from kaunta.payments import initiators, refund_views, reversals
 from kaunta.payments import refunds as use
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries import refundable
 from kaunta.payments.queries import refunds as queries
 from kaunta.payments.queries.refunds import Refund
 from kaunta.payments.refunds import RefundNotFound, RefundWanted
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.payment import payment_at

@@ -16,9 +16,9 @@ from kaunta.core.web import runtime
 from kaunta.payments import approval, desk, matching
 from kaunta.payments.checking import CodeAnswer, check_code
 from kaunta.payments.desk import Act
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.queries import proposals
 from kaunta.payments.resolve import NotResolved, Resolution, resolve
+from kaunta.payments.under_way import Pushes
 from kaunta.payments.views import PaymentView
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute, counter_page

@@ -16,7 +16,7 @@ from kaunta.bars.values import Environment
 from kaunta.core.db import Connection
 from kaunta.core.errors import BadRequest, KauntaError, NotFound
 from kaunta.core.web import runtime
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.pages import CounterRoute, counter_page
 from kaunta.staff.session import AtCounter, Posted, Seat
 

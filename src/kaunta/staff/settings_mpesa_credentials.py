@@ -19,7 +19,7 @@ from kaunta.core.secret import Secret
 from kaunta.core.web import runtime
 from kaunta.credentials import queries as credential_queries
 from kaunta.payments import initiators
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.actors import names
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Post, Posted, Seat

@@ -17,7 +17,7 @@ from kaunta.bars.values import Environment
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.deploy.check import known_to_the_house
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Post, Posted, Seat
 from kaunta.staff.settings_mpesa import PATH, settings_page

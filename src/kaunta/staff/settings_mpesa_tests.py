@@ -16,9 +16,9 @@ from kaunta.bars.values import Environment
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.runtime import Runtime
 from kaunta.core.web import runtime
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.terms import SANDBOX_PHONES
 from kaunta.payments.trial import Trial, start_trial
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Posted, Seat
 from kaunta.staff.settings_mpesa import PATH, environment_named, settings_page

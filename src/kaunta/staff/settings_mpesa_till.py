@@ -13,7 +13,7 @@ from kaunta.bars.mpesa_settings import read_settings
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.web import runtime
 from kaunta.payments import c2b_addresses, pull
-from kaunta.payments.initiate import Pushes
+from kaunta.payments.under_way import Pushes
 from kaunta.staff.pages import CounterRoute
 from kaunta.staff.session import AtCounter, Post, Posted, Seat
 from kaunta.staff.settings_mpesa import PATH, environment_named, settings_page

@@ -22,8 +22,8 @@ from kaunta.core.db import transaction
 from kaunta.core.runtime import Runtime
 from kaunta.core.secret import Secret
 from kaunta.payments import invariants, silence
-from kaunta.payments.initiate import Pushes
 from kaunta.payments.trial import UNKNOWN_SECONDS, tidy_trials
+from kaunta.payments.under_way import Pushes
 from tests.api.mpesa_settings.conftest import Enter, Office, news
 from tests.support.bars import SeededBar
 from tests.support.door import Served

@@ -8,7 +8,7 @@ import pytest
 
 from kaunta.api.callback import STORE_SECONDS
 from kaunta.core.db import connect
-from kaunta.payments import inbox
+from kaunta.payments import inbox, inbox_work
 from kaunta.simulator.rules import Action, Rule
 
 from .conftest import DirectMoney
@@ -56,9 +56,9 @@ async def test_what_cannot_be_stored_in_time_is_spooled_and_refused(
     # The process brings its spool in by itself too; between them everything is.
     async with asyncio.timeout(60):
         while any(path.exists() for path in kept):
-            await inbox.import_spool(evening.rt)
+            await inbox_work.import_spool(evening.rt)
     await evening.wait(inbox.LEASE_SECONDS)
-    while await inbox.work_off(evening.rt):
+    while await inbox_work.work_off(evening.rt):
         pass
     # Whichever of the given-up ones was written all the same is the same message once more.
     assert (await evening.tab()).paid == 400 - 100 + 500

@@ -189,20 +189,6 @@ async def exchanges_of(db: Connection, transaction_id: UUID) -> list[dict[str, A
     return [dict(row) for row in rows]
 
 
-async def callbacks_of(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
-    """The callbacks that were matched to a payment, oldest first; of very many the newest."""
-    rows = await db.fetch(
-        """
-        select * from (
-            select received_at as at, id, verdict, host(source) as source, processed_at from mpesa_callbacks
-            where transaction_id = $1 order by received_at desc, id desc limit $2) newest
-        order by at, id
-        """,
-        transaction_id, MOST,
-    )  # fmt: skip
-    return [dict(row) for row in rows]
-
-
 async def audited(db: Connection, transaction_id: UUID) -> list[dict[str, Any]]:
     """What people did about a payment, oldest first; of very much the newest."""
     rows = await db.fetch(
