@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bench.row import LIMIT, OURS, PEER, Goal, Measured, Row
+from bench.row import BARE, LIMIT, OURS, PEER, Goal, Measured, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class Result:
         return [Outcome(goal, self.figure(goal)) for goal in self.row.goals]
 
     def figure(self, goal: Goal) -> float | None:
-        """The figure a goal names, of its way; ratios are those of that way to the peer's and the limit's value."""
+        """The figure a goal names, of its way; ratios are those of that way to the peer's and the limit's value, and to
+        the bare way's CPU."""
         found = self.ways.get(goal.way)
         if found is None:
             return None
@@ -93,6 +94,7 @@ class Result:
             "postgres_us": found.postgres_us,
             "ratio_to_peer": ratio(found.value, self.value(PEER)),
             "ratio_to_limit": ratio(found.value, self.value(LIMIT)),
+            "cpu_to_bare": ratio(found.cpu_us, self.ways[BARE].cpu_us if BARE in self.ways else None),
         }
         return named[goal.figure] if goal.figure in named else found.more.get(goal.figure)
 

@@ -8,6 +8,8 @@ from bench.ground import Ground
 
 #: The ways every row may have; a row may have further ones, named in words.
 OURS, PEER, LIMIT = "ours", "peer", "limit"
+#: One statement or one request, and nothing of the job: what language, driver and machine cost (`peers/bare.py`).
+BARE = "bare Starlette + asyncpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Size:
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What was wanted of a way. `figure` names it: `value`, `cpu_us`, `postgres_us`, `ratio_to_peer`,
-    `ratio_to_limit`, or one of its further figures."""
+    `ratio_to_limit`, `cpu_to_bare`, or one of its further figures."""
 
     says: str
     figure: str

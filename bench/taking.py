@@ -37,6 +37,9 @@ commit;
 """
 
 
+Serve = Callable[[Ground, str], AbstractContextManager[Program]]
+
+
 @dataclass
 class Taking:
     """Payments in a filled database, each used once."""
@@ -68,7 +71,18 @@ class Taking:
         """What was only to be stored, and what pgbench wrote, is no callback for anybody to understand."""
         await self.bars.rt.db.execute("update mpesa_callbacks set processed_at = now() where processed_at is null")
 
-    async def peer(self, serve: Callable[[Ground, str], AbstractContextManager[Program]]) -> Measured:
+    async def least(self, serve: Serve) -> Measured:
+        """What stores a body and nothing else."""
+        with serve(self.ground, self.bars.url) as program:
+            await warm_up(program.port, callbacks(0, 200))
+            cpu, postgres = program.cpu(), self.ground.postgres_cpu()
+            sent = callbacks(200, MOST_PER_SECOND["limit"] * self.seconds)
+            fired = await fire(program.port, sent, connections=CONNECTIONS, seconds=self.seconds)
+            cpu, postgres = program.cpu() - cpu, self.ground.postgres_cpu() - postgres
+        await self.leave_nothing_waiting()
+        return measured(fired, fired.per_second, cpu, postgres)
+
+    async def peer(self, serve: Serve) -> Measured:
         """A peer stores and credits before it answers."""
         number = self.enough("peer", self.seconds)
         first = await self.payments(number)

@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bench.ground import Ground
 from bench.noise import Noise
 from bench.plots import bars
 from bench.results import figures, row_as_json, summary
-from bench.row import Goal, Measured, Row, Size, Way
+from bench.row import BARE, Goal, Measured, Row, Size, Way
 from bench.rows import NAMES, row
 from bench.run import measure
 from bench.table import number, table
@@ -74,6 +75,15 @@ def test_a_ways_figures_are_medians_each_of_its_own() -> None:
     found = figures([Measured(3, 30, None, {"a": 1}), Measured(1, 10, None, {"a": 9, "b": 4}), Measured(2, 50)])
     assert (found.value, found.cpu_us, found.postgres_us, found.more) == (2, 30, None, {"a": 5, "b": 4})
     assert found.spread == 1.0
+
+
+def test_a_goal_may_be_beside_the_bare_ways_cpu(measured_row: Row, rounds: dict[str, list[Measured]]) -> None:
+    rounds[BARE] = [Measured(1, cpu_us=cpu) for cpu in (4, 6, 5)]
+    goals = (Goal("twice as cheap", "cpu_to_bare", at_most=1), Goal("dear", "cpu_to_bare", at_most=2))
+    outcomes = summary(replace(measured_row, goals=goals), rounds).outcomes()
+    assert [(one.figure, one.reached) for one in outcomes] == [(2.0, False), (2.0, True)]
+    del rounds[BARE]
+    assert [one.figure for one in summary(replace(measured_row, goals=goals), rounds).outcomes()] == [None, None]
 
 
 def test_the_results_have_the_contracts_shape(found: dict[str, Any], tmp_path: Path) -> None:

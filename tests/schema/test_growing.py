@@ -49,11 +49,11 @@ HOT = {
     ),
     *(
         f"kaunta.payments.queries.limits.{name}"
-        for name in ("most_at_bar", "kept_key", "keep_key", "open_amount", "latest_attempt", "unsuccessful_prompts")
+        for name in ("kept_key", "keep_key", "open_amount", "earlier")
     ),
     "kaunta.payments.queries.reading.payment",
-    "kaunta.tabs.queries.tabs.hold_tab",
-    "kaunta.tabs.queries.tabs.tab_id_by_ref",
+    "kaunta.tabs.queries.tabs.hold_with_its_bar",
+    "kaunta.tabs.queries.tabs.seat_by_ref",
 }  # fmt: skip
 HOT_MODULES = {"kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}
 

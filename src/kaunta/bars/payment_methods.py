@@ -17,8 +17,11 @@ from kaunta.credentials import store
 async def payment_methods(db: Connection, rt: Runtime, bar_id: UUID) -> PaymentMethods | None:
     """The bar's methods as committed; None where there is no such bar."""
     row = await queries.switch(db, bar_id)
-    if row is None:
-        return None
+    return methods_of(row, rt) if row is not None else None
+
+
+def methods_of(row: queries.SwitchRow, rt: Runtime) -> PaymentMethods:
+    """What a bar's switch and credentials come to."""
     reason, fault = why_mpesa_is_off(row, rt), None
     if reason is None and (fault := unusable(row, rt)) is not None:
         reason = f"The stored credentials cannot be used: {fault.detail}"

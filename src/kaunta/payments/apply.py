@@ -33,7 +33,6 @@ from kaunta.payments.states import (
     Status,
     decide,
 )
-from kaunta.tabs import queries as tab_queries
 from kaunta.tabs import settle
 
 #: Seconds of policy after the acknowledgement, and after a lone "0", until Daraja is asked.
@@ -77,8 +76,8 @@ async def apply(
 ) -> Applied:
     """Decide and write, in the caller's transaction. `key` is the bar's data key of this month."""
     began = rt.clock.now()
-    tab_status = await tab_queries.hold_tab(db, place.tab_id)
-    row = await transactions.lock(db, place.id)
+    tab_status = await transactions.hold(db, place.tab_id, place.id)
+    row = await transactions.unlocked(db, place.id)
     if tab_status is None or row is None:
         raise RuntimeError(f"payment {place.id} has no row")
     payment = as_payment(row, tab_closed=tab_status == "closed")
@@ -113,7 +112,7 @@ async def apply(
             )  # fmt: skip
     await write(db, rt, key, row, decision, status, flags, facts, event)
     if isinstance(decision, Change | Anomaly):
-        await tell(db, rt, row, decision, payment.status, status, facts)
+        await put_before_people(db, rt, row, decision, status)
     # What was booked on words alone lets its tab close when the receipt comes.
     proves = isinstance(decision, Change) and (decision.credit is not None or decision.fill_receipt is not None)
     if proves and tab_status == "overdue" and not await transactions.contradicted_on_tab(db, row.tab_id):
@@ -162,8 +161,8 @@ async def prove(
             reference=facts.reference,
             name_enc=rt.keys.seal(key, "payer_name", facts.name.encode()) if facts.name else None,
         ),
+        facts.callback_id,
     )
-    await receipts.sight(db, proven.id, row.bar_id, facts.channel, facts.callback_id, rt.clock.now())
     if event.amount is not None and event.amount != proven.amount:
         await open_problem(
             db, rt.clock, "receipt_amount_differs", proven.id, bar_id=row.bar_id, severity=Severity.ERROR,
@@ -206,7 +205,8 @@ async def write(
     facts: Facts,
     event: Event,
 ) -> None:
-    """The payment's row. Daraja's ids are stored whatever the decision: they may be the only way to ask."""
+    """The payment's row with its event. Daraja's ids are stored whatever the decision: they may be the only way to
+    ask."""
     now = rt.clock.now()
     change = decision if isinstance(decision, Change) else None
     new_ids = facts.checkout_request_id if row.checkout_request_id_hash is None else None
@@ -243,6 +243,7 @@ async def write(
             query_success_at=change.query_success_at if change else None,
             unproven_code=change.unproven_code if change else None,
         ),
+        None if isinstance(decision, Nothing) else event_of(now, row, decision, status, facts),
     )
 
 
@@ -258,16 +259,10 @@ def next_check(rt: Runtime, check: Check) -> datetime | None:
             return None
 
 
-async def tell(
-    db: Connection,
-    rt: Runtime,
-    row: transactions.Locked,
-    decision: Change | Anomaly,
-    before: Status,
-    after: Status,
-    facts: Facts,
-) -> None:
-    """The event that is also the audit row, and the problems that open or close with it."""
+def event_of(
+    at: datetime, row: transactions.Locked, decision: Change | Anomaly, after: Status, facts: Facts
+) -> transactions.NewEvent:
+    """The event that is also the audit row."""
     detail: dict[str, object] = {"reason": decision.reason}
     if decision.irregularities:
         detail["irregularities"] = sorted(decision.irregularities)
@@ -279,10 +274,14 @@ async def tell(
         detail |= {"amount": decision.credit.amount, "receipt": decision.credit.receipt}
     if isinstance(decision, Change) and decision.fill_receipt is not None:
         detail |= {"receipt": decision.fill_receipt, "correction": decision.correction}
-    kind = "anomaly" if isinstance(decision, Anomaly) else "changed" if after is not before else "learnt"
-    await transactions.append_event(
-        db, rt.clock.now(), row.bar_id, row.id, kind, facts.actor, detail, before.value, after.value
-    )
+    kind = "anomaly" if isinstance(decision, Anomaly) else "changed" if after != row.status else "learnt"
+    return transactions.NewEvent(at, row.bar_id, row.id, kind, facts.actor, detail, row.status, after.value)
+
+
+async def put_before_people(
+    db: Connection, rt: Runtime, row: transactions.Locked, decision: Change | Anomaly, after: Status
+) -> None:
+    """The problems that open with a decision, and those that are over by it."""
     for problem in decision.problems:
         severity = Severity.ERROR if problem in GRAVE else Severity.WARNING
         await open_problem(
@@ -290,12 +289,14 @@ async def tell(
             **proposal(decision, problem, row.amount),
         )  # fmt: skip
     if after in FINAL:
-        settled = ["unknown_payment", "unknown_result"]
+        settled = {"unknown_payment", "unknown_result"}
         if after is Status.COMPLETED:
-            settled += ["success_without_receipt", "resolution_waits"]
+            settled |= {"success_without_receipt", "resolution_waits"}
         if isinstance(decision, Change) and decision.fill_receipt is not None:
-            settled.append(Irregularity.NO_RECEIPT)
-        await close_problems(db, rt.clock, settled, row.id, by="kaunta", reason=decision.reason)
+            settled.add(Irregularity.NO_RECEIPT)
+        # Most payments end without ever having been a problem: then there is nothing to ask the database.
+        if over := sorted(settled & {*row.to_close, *decision.problems}):
+            await close_problems(db, rt.clock, over, row.id, by="kaunta", reason=decision.reason)
 
 
 def proposal(decision: Change | Anomaly, problem: str, asked: int) -> dict[str, object]:

@@ -190,10 +190,11 @@ async def push_refused(
         return "Its prompt may still be answered."
     phone_hash = await transactions.phone_hash(db, row.id)
     try:
-        environment = await terms.check_methods(db, rt, tab.bar_id)
-        await terms.check_amount(db, rt, tab, max(payable, 1), environment)
-        await terms.check_payer(db, rt, tab.id, phone_hash, acknowledged=True)
-        await terms.check_prompts(db, rt, tab.id, phone_hash)
+        usable = await terms.check_methods(db, rt, tab.bar_id)
+        earlier = await terms.earlier(db, rt, tab.id, phone_hash)
+        terms.check_amount(tab, max(payable, 1), earlier.reserved, usable.most)
+        terms.check_payer(rt, earlier.last, acknowledged=True)
+        await terms.check_prompts(db, rt, phone_hash, earlier.in_vain)
     except VaultError:
         return MpesaUnavailable().detail
     except KauntaError as error:

@@ -8,7 +8,7 @@ their own, so that neither a guest who hangs up nor a shutdown cuts them off.
 import asyncio
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,7 +16,6 @@ import stamina
 import structlog
 
 from kaunta.access import queries as access_queries
-from kaunta.bars import queries as bar_queries
 from kaunta.core import tracing
 from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
 from kaunta.core.errors import KauntaError, NotFound
@@ -142,19 +141,18 @@ async def start(rt: Runtime, pushes: Pushes, intent: Intent) -> Initiated:
 async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
     """Step 1: the intent, committed before anything is sent; or the id of what this key started before."""
     async with rt.db.acquire() as db:
-        tab_id = await tab_queries.tab_id_by_ref(db, intent.tab_ref)
-        tab = await tab_queries.tab(db, tab_id) if tab_id else None
-    if tab is None:
+        seat = await tab_queries.seat_by_ref(db, intent.tab_ref)
+    if seat is None:
         raise TabNotFound
-    key = await rt.keys.current(tab.bar_id)
+    key = await rt.keys.current(seat.bar_id)
     phone_hash = rt.keys.index("phone", phone)
     body_hash = intent.body_hash(phone)
     token = rt.entropy.token()
     now = rt.clock.now()
     async with transaction(rt.db) as db:
         # First of the locks: the bar does not change its environment between our look at it and our commit.
-        await bar_queries.hold_environment(db, tab.bar_id)
-        tab = await tab_queries.lock_tab(db, tab.id)
+        held = await tab_queries.hold_with_its_bar(db, seat)
+        tab = await tab_queries.tab(db, seat.tab_id) if held else None
         if tab is None:
             raise TabNotFound
         if intent.key is not None:
@@ -163,44 +161,42 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
                 if kept.body_hash != body_hash:
                     raise KeyReused
                 return kept.transaction_id
-        environment = await terms.check_methods(db, rt, tab.bar_id)
-        terms.check_sandbox_phone(rt, environment, phone)
-        await terms.check_payer(db, rt, tab.id, phone_hash, acknowledged=intent.acknowledge_unknown)
-        await terms.check_amount(db, rt, tab, intent.amount, environment)
+        usable = await terms.check_methods(db, rt, tab.bar_id)
+        terms.check_sandbox_phone(rt, usable.environment, phone)
+        earlier = await terms.earlier(db, rt, tab.id, phone_hash)
+        terms.check_payer(rt, earlier.last, acknowledged=intent.acknowledge_unknown)
+        terms.check_amount(tab, intent.amount, earlier.reserved, usable.most)
         if intent.started_by == GUEST:
             await standing.check_standing(db, rt, tab.bar_id, phone_hash, intent.source)
-        await terms.check_prompts(db, rt, tab.id, phone_hash)
-        credential = await store.current(db, rt, tab.bar_id, environment, why="a push", by=intent.started_by)
-        if credential is None:
-            raise MpesaUnavailable
-        new = transactions.NewTransaction(
-            id=rt.entropy.uuid(),
-            bar_id=tab.bar_id,
-            tab_id=tab.id,
-            credential_id=credential.id,
-            credential_version=credential.version,
-            environment=environment,
-            business_shortcode=credential.business_shortcode,
-            reference=await free_reference(db, rt, tab.bar_id),
-            receipt_ref=rt.entropy.ref(),
-            amount=intent.amount,
-            phone_enc=rt.keys.seal(key, "phone", phone.encode()),
-            phone_hash=phone_hash,
-            callback_token_hash=token_hash(token),
-            started_by=intent.started_by,
-            retry_of=intent.retry_of,
-            push_started_at=now,
+        await terms.check_prompts(db, rt, phone_hash, earlier.in_vain)
+        credential = await store.taken(db, rt, usable.sealed, why="a push", by=intent.started_by)
+        new = await write_intent(
+            db,
+            rt,
+            transactions.NewTransaction(
+                id=rt.entropy.uuid(),
+                bar_id=tab.bar_id,
+                tab_id=tab.id,
+                credential_id=credential.id,
+                credential_version=credential.version,
+                environment=usable.environment,
+                business_shortcode=credential.business_shortcode,
+                reference=speakable(rt),
+                receipt_ref=rt.entropy.ref(),
+                amount=intent.amount,
+                phone_enc=rt.keys.seal(key, "phone", phone.encode()),
+                phone_hash=phone_hash,
+                callback_token_hash=token_hash(token),
+                started_by=intent.started_by,
+                retry_of=intent.retry_of,
+                push_started_at=now,
+            ),
+            retry_of=str(intent.retry_of) if intent.retry_of else None,
         )
-        await transactions.insert(db, new)
         if intent.started_by == GUEST:
             await access_queries.insert_started(db, tab.bar_id, now, counted(intent.source), phone_hash, new.id)
         if intent.key is not None:
             await limits.keep_key(db, tab.id, intent.key, tab.bar_id, body_hash, new.id, now)
-        await transactions.append_event(
-            db, now, new.bar_id, new.id, "created", intent.started_by,
-            {"amount": new.amount, "reference": new.reference, "retry_of": str(new.retry_of) if new.retry_of else None},
-            to_status="pending",
-        )  # fmt: skip
     return Recorded(
         place=transactions.Place(new.id, new.bar_id, new.tab_id),
         credential=credential,
@@ -215,12 +211,23 @@ async def record(rt: Runtime, intent: Intent, phone: Msisdn) -> Recorded | UUID:
     )
 
 
-async def free_reference(db: Connection, rt: Runtime, bar_id: UUID) -> str:
-    """A reference people can say, not yet used at this bar: the push's AccountReference, 12 characters at most."""
+async def write_intent(
+    db: Connection, rt: Runtime, new: transactions.NewTransaction, **detail: object
+) -> transactions.NewTransaction:
+    """The intent and its event, in the caller's transaction, under a reference that the bar has not used yet."""
     while True:
-        reference = f"TB-{rt.entropy.speakable(5)}"
-        if not await transactions.reference_taken(db, bar_id, reference):
-            return reference
+        event = transactions.NewEvent(
+            new.push_started_at, new.bar_id, new.id, "created", new.started_by,
+            {"amount": new.amount, "reference": new.reference, **detail}, to_status="pending",
+        )  # fmt: skip
+        if await transactions.insert(db, new, event):
+            return new
+        new = replace(new, reference=speakable(rt))
+
+
+def speakable(rt: Runtime) -> str:
+    """A reference people can say: the push's AccountReference, 12 characters at most."""
+    return f"TB-{rt.entropy.speakable(5)}"
 
 
 async def ask_and_record(rt: Runtime, daraja: DarajaClient, recorded: Recorded) -> None:

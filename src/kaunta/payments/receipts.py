@@ -251,8 +251,8 @@ async def prove(db: Connection, rt: Runtime, key: Key, sighting: Sighting) -> Se
             reference=reference,
             name_enc=name,
         ),
+        sighting.callback_id,
     )
-    await receipts.sight(db, proven.id, sighting.bar_id, sighting.channel, sighting.callback_id, now)
     await sightings.tell_more(db, proven.id, reference, phone, name, sighting.at)
     receipt = await sightings.seen(db, proven.id)
     if receipt is None:

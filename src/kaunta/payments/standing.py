@@ -60,7 +60,7 @@ async def check_standing(db: Connection, rt: Runtime, bar_id: UUID, phone_hash: 
     most = max(rt.settings.address_tries_per_hour, PAYING_ADDRESS)
     found = await queries.standing(
         db, bar_id, phone_hash, counted(source), clock.now(), clock.before(MONTH), clock.before(DAY),
-        clock.before(HOUR), most,
+        clock.before(HOUR), rt.settings.address_tries_per_hour, most,
     )  # fmt: skip
     if found.phone_until is not None:
         raise PromptsBlocked(retryAfter=rest_of(rt, found.phone_until))

@@ -4,13 +4,16 @@ Six friends may pay one tab at once; one payer has one open attempt a tab. A pay
 nothing any more, but its payer has to say that no M-Pesa SMS came before another prompt goes out.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from kaunta.access.blocks import DAY, HOUR
-from kaunta.bars.payment_methods import most_at_once, payment_methods
+from kaunta.bars import queries as bar_queries
+from kaunta.bars.payment_methods import methods_of
 from kaunta.core.db import Connection
 from kaunta.core.phone import Msisdn, parse_msisdn
 from kaunta.core.runtime import Runtime
+from kaunta.credentials.queries import SealedCredential
 from kaunta.payments.errors import (
     AttemptOpen,
     MpesaUnavailable,
@@ -21,6 +24,7 @@ from kaunta.payments.errors import (
 )
 from kaunta.payments.meaning import meaning
 from kaunta.payments.queries import limits
+from kaunta.payments.queries.limits import Attempt, Earlier
 from kaunta.payments.states import OPEN, SILENCE_SECONDS, Status
 from kaunta.tabs.errors import AmountRefused, TabClosed
 from kaunta.tabs.queries import TabRow
@@ -37,14 +41,25 @@ FRUITLESS = 3
 FRUITLESS_SECONDS = 600.0
 
 
-async def check_methods(db: Connection, rt: Runtime, bar_id: UUID) -> str:
-    """The bar's environment, if its guests may pay by M-Pesa now. Raises `MpesaUnavailable`, `VaultError`."""
-    methods = await payment_methods(db, rt, bar_id)
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """What a bar's guests may pay by M-Pesa with now. `most`: shillings of one payment; `sealed`: the credentials that
+    were found to open."""
+
+    environment: str
+    most: int
+    sealed: SealedCredential
+
+
+async def check_methods(db: Connection, rt: Runtime, bar_id: UUID) -> Usable:
+    """What a push would be sent with, if guests may pay by M-Pesa now. Raises `MpesaUnavailable`, `VaultError`."""
+    row = await bar_queries.switch(db, bar_id)
+    methods = methods_of(row, rt) if row is not None else None
     if methods is not None and methods.fault is not None:
         raise methods.fault
-    if methods is None or not methods.mpesa:
+    if row is None or row.sealed is None or methods is None or not methods.mpesa:
         raise MpesaUnavailable
-    return methods.environment
+    return Usable(methods.environment, methods.most, row.sealed)
 
 
 def check_sandbox_phone(rt: Runtime, environment: str, phone: Msisdn) -> None:
@@ -56,12 +71,11 @@ def check_sandbox_phone(rt: Runtime, environment: str, phone: Msisdn) -> None:
         raise PhoneNotForSandbox
 
 
-async def check_amount(db: Connection, rt: Runtime, tab: TabRow, amount: int, environment: str) -> None:
+def check_amount(tab: TabRow, amount: int, reserved: int, most: int) -> None:
     """1 … balance less what open attempts reserve, within the bar's cap. Raises `TabClosed`, `AmountRefused`."""
     if tab.status == "closed":
         raise TabClosed
-    most = most_at_once(rt, environment, await limits.most_at_bar(db, tab.bar_id))
-    free = tab.ordered - tab.paid - await limits.open_amount(db, tab.id)
+    free = tab.ordered - tab.paid - reserved
     if amount < 1:
         raise AmountRefused("Pay at least 1 shilling.", payable=max(min(free, most), 0))
     if amount > free:
@@ -70,12 +84,16 @@ async def check_amount(db: Connection, rt: Runtime, tab: TabRow, amount: int, en
         raise AmountRefused(f"One M-Pesa payment is at most {most:,} shillings. Pay in parts.", payable=most)
 
 
-async def check_payer(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes, *, acknowledged: bool) -> None:
+async def earlier(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes) -> Earlier:
+    """A tab's and a payer's attempts so far, as the checks here count them."""
+    return await limits.earlier(db, tab_id, phone_hash, rt.clock.before(FRUITLESS_SECONDS))
+
+
+def check_payer(rt: Runtime, last: Attempt | None, *, acknowledged: bool) -> None:
     """Whether this payer's last attempt at this tab lets another begin.
 
     Raises `AttemptOpen`, `UnknownUnacknowledged`, `RetryRefused`.
     """
-    last = await limits.latest_attempt(db, tab_id, phone_hash)
     if last is None or last.status == Status.COMPLETED:
         return
     if last.status in OPEN:
@@ -95,8 +113,8 @@ async def check_payer(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: byt
         raise RetryRefused("M-Pesa asks us to wait before trying again.", retryAfter=round(rest) or 1)
 
 
-async def check_prompts(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: bytes) -> None:
-    """No phone is flooded, wherever the prompts come from. Raises `TooManyPrompts`."""
+async def check_prompts(db: Connection, rt: Runtime, phone_hash: bytes, in_vain: int) -> None:
+    """No phone is flooded, wherever the prompts come from; `in_vain`: at this tab. Raises `TooManyPrompts`."""
     clock, allowed = rt.clock, rt.settings
     # At other tabs others ask for the same phone at this moment: each must count what the one before it wrote.
     await limits.lock_phone(db, phone_hash)
@@ -105,6 +123,5 @@ async def check_prompts(db: Connection, rt: Runtime, tab_id: UUID, phone_hash: b
         raise TooManyPrompts(retryAfter=60)
     if counts.hour >= allowed.prompts_per_hour or counts.day >= allowed.prompts_per_day:
         raise TooManyPrompts(retryAfter=round(HOUR))
-    since = clock.before(FRUITLESS_SECONDS)
-    if await limits.unsuccessful_prompts(db, tab_id, phone_hash, since) >= allowed.prompts_in_vain:
+    if in_vain >= allowed.prompts_in_vain:
         raise TooManyPrompts(retryAfter=round(FRUITLESS_SECONDS))

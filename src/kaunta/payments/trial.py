@@ -25,7 +25,7 @@ from kaunta.payments import terms
 from kaunta.payments.apply import topics
 from kaunta.payments.callback_url import callback_url, token_hash
 from kaunta.payments.errors import MpesaUnavailable
-from kaunta.payments.initiate import Initiated, Recorded, ask_and_record, free_reference
+from kaunta.payments.initiate import Initiated, Recorded, ask_and_record, speakable, write_intent
 from kaunta.payments.queries import transactions
 from kaunta.payments.under_way import Pushes
 from kaunta.tabs.trials import AMOUNT, open_trial_tab, tidy_trial_tabs
@@ -78,7 +78,8 @@ async def record(rt: Runtime, intent: Trial, phone: Msisdn) -> Recorded:
     token, now = rt.entropy.token(), rt.clock.now()
     async with transaction(rt.db) as db:
         tab_id = await open_trial_tab(db, rt, intent.bar_id, intent.by)
-        await terms.check_prompts(db, rt, tab_id, phone_hash)
+        earlier = await terms.earlier(db, rt, tab_id, phone_hash)
+        await terms.check_prompts(db, rt, phone_hash, earlier.in_vain)
         sealed = await credential_queries.current_version(db, intent.bar_id, intent.environment)
         if sealed is None:
             raise MpesaUnavailable(f"No {intent.environment} credentials are stored.")
@@ -90,30 +91,29 @@ async def record(rt: Runtime, intent: Trial, phone: Msisdn) -> Recorded:
                 f"This takes KES {AMOUNT} of real money: confirm by typing the shortcode.", field="confirm_production"
             )
         credential = await store.taken(db, rt, sealed, why="a test payment", by=intent.by)
-        new = transactions.NewTransaction(
-            id=rt.entropy.uuid(),
-            bar_id=intent.bar_id,
-            tab_id=tab_id,
-            credential_id=credential.id,
-            credential_version=credential.version,
-            environment=intent.environment,
-            business_shortcode=credential.business_shortcode,
-            reference=await free_reference(db, rt, intent.bar_id),
-            receipt_ref=rt.entropy.ref(),
-            amount=AMOUNT,
-            phone_enc=rt.keys.seal(key, "phone", phone.encode()),
-            phone_hash=phone_hash,
-            callback_token_hash=token_hash(token),
-            started_by=intent.by,
-            retry_of=None,
-            push_started_at=now,
+        new = await write_intent(
+            db,
+            rt,
+            transactions.NewTransaction(
+                id=rt.entropy.uuid(),
+                bar_id=intent.bar_id,
+                tab_id=tab_id,
+                credential_id=credential.id,
+                credential_version=credential.version,
+                environment=intent.environment,
+                business_shortcode=credential.business_shortcode,
+                reference=speakable(rt),
+                receipt_ref=rt.entropy.ref(),
+                amount=AMOUNT,
+                phone_enc=rt.keys.seal(key, "phone", phone.encode()),
+                phone_hash=phone_hash,
+                callback_token_hash=token_hash(token),
+                started_by=intent.by,
+                retry_of=None,
+                push_started_at=now,
+            ),
+            test=True,
         )
-        await transactions.insert(db, new)
-        await transactions.append_event(
-            db, now, new.bar_id, new.id, "created", intent.by,
-            {"amount": new.amount, "reference": new.reference, "test": True},
-            to_status="pending",
-        )  # fmt: skip
     request = PushRequest(
         amount=AMOUNT,
         phone=phone,

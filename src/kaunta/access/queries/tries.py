@@ -51,8 +51,8 @@ async def insert_refused(
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What stands between a guest and a prompt. `phone_until`, `address_until`: blocks. `paid`: somebody has paid from
-    that address since the first moment, `paid_lately` since the second; `in_vain`: its refused and failed tries since
-    the third."""
+    that address since the first moment, asked where it is blocked; `paid_lately`: since the second, asked where it has
+    tried in vain too often; `in_vain`: its refused and failed tries since the third, 0 where they cannot be enough."""
 
     phone_until: datetime | None
     address_until: datetime | None
@@ -70,28 +70,42 @@ async def standing(
     month: datetime,
     day: datetime,
     hour: datetime,
+    enough: int,
     most: int,
 ) -> Standing:
-    """Blocks and limits of a phone and an address. Tries in vain are counted to `most`."""
+    """Blocks and limits of a phone and an address. Tries in vain are counted to `most`, and only where the address has
+    tried `enough` times at all; who paid is looked for only where it matters. Most guests need neither."""
     row = await db.fetchrow(
         """
-        select
-            (select max(until) from prompt_blocks
-             where bar_id = $1 and phone_hash = $2 and until > $4 and lifted_at is null) as phone_until,
-            (select max(until) from prompt_blocks
-             where bar_id = $1 and source = $3::text::inet and until > $4 and lifted_at is null) as address_until,
-            exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
-                    where t.source = $3::text::inet and t.at > $5 and m.status = 'completed') as paid,
-            exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
-                    where t.source = $3::text::inet and t.at > $6 and m.status = 'completed') as paid_lately,
-            (select count(*) from (
-                 select 1 from payment_tries t left join mpesa_transactions m on m.id = t.transaction_id
-                 where t.source = $3::text::inet and t.at > $7
-                   and (t.refused is not null or m.status in ('failed', 'cancelled', 'timeout'))
-                 limit $8
-             ) fruitless) as in_vain
+        with blocked as materialized (
+            select (select max(until) from prompt_blocks
+                    where bar_id = $1 and phone_hash = $2 and until > $4 and lifted_at is null) as phone_until,
+                   (select max(until) from prompt_blocks
+                    where bar_id = $1 and source = $3::text::inet and until > $4 and lifted_at is null) as address_until
+        ), tried as materialized (
+            select count(*) as number
+            from (select from payment_tries where source = $3::text::inet and at > $7 limit $8) as any_of_them
+        ), fruitless as materialized (
+            select case when tried.number < $8 then 0 else (
+                select count(*) from (
+                    select 1 from payment_tries t left join mpesa_transactions m on m.id = t.transaction_id
+                    where t.source = $3::text::inet and t.at > $7
+                      and (t.refused is not null or m.status in ('failed', 'cancelled', 'timeout'))
+                    limit $9
+                ) as in_vain) end as number
+            from tried
+        )
+        select b.phone_until, b.address_until,
+               case when b.address_until is null then false else
+                   exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
+                           where t.source = $3::text::inet and t.at > $5 and m.status = 'completed') end as paid,
+               case when f.number < $8 then false else
+                   exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
+                           where t.source = $3::text::inet and t.at > $6 and m.status = 'completed') end as paid_lately,
+               f.number as in_vain
+        from blocked b, fruitless f
         """,
-        bar_id, phone_hash, source, now, month, day, hour, most,
+        bar_id, phone_hash, source, now, month, day, hour, enough, most,
     )  # fmt: skip
     assert row is not None, "a select without a table has one row"
     return Standing(**row)

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 
-
-async def most_at_bar(db: Connection, bar_id: UUID) -> int | None:
-    """The most of one M-Pesa payment as the bar has it, shillings."""
-    most: int | None = await db.fetchval("select mpesa_most from bars where id = $1", bar_id)
-    return most
+#: Shillings of a tab ($1) that open attempts have reserved.
+RESERVED = """
+    (select coalesce(sum(amount), 0) from mpesa_transactions where tab_id = $1 and status in ('pending', 'sent'))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,7 @@ async def forget_keys(db: Connection, before: datetime) -> str:
 
 async def open_amount(db: Connection, tab_id: UUID) -> int:
     """Shillings of a tab that open attempts have reserved."""
-    amount: int = await db.fetchval(
-        """
-        select coalesce(sum(amount), 0) from mpesa_transactions where tab_id = $1 and status in ('pending', 'sent')
-        """,
-        tab_id,
-    )
+    amount: int = await db.fetchval(f"select {RESERVED}", tab_id)
     return amount
 
 
@@ -75,18 +69,38 @@ class Attempt:
     settled_at: datetime | None
 
 
-async def latest_attempt(db: Connection, tab_id: UUID, phone_hash: bytes) -> Attempt | None:
-    """A payer's attempt at a tab that counts for the next: an open one, else the newest."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What went before at a tab: shillings that open attempts of anybody have `reserved`; of one payer how many came to
+    nothing, and the attempt that counts for the next: an open one, else the newest."""
+
+    reserved: int
+    in_vain: int
+    last: Attempt | None
+
+
+async def earlier(db: Connection, tab_id: UUID, phone_hash: bytes, since: datetime) -> Earlier:
+    """A tab's and a payer's attempts so far; those in vain are counted from a moment."""
     row = await db.fetchrow(
-        """
-        select id, status::text as status, result_code, result_desc, failure_reason, push_started_at, sent_at,
-               settled_at
-        from mpesa_transactions where tab_id = $1 and phone_hash = $2
-        order by (status in ('pending', 'sent')) desc, created_at desc limit 1
+        f"""
+        select {RESERVED} as reserved,
+               (select count(*) from mpesa_transactions
+                where tab_id = $1 and phone_hash = $2 and created_at > $3
+                  and status in ('failed', 'cancelled', 'timeout')
+                  and failure_reason is distinct from 'not_sent') as in_vain,
+               last.*
+        from (select) as one left join lateral (
+            select id, status::text as status, result_code, result_desc, failure_reason, push_started_at, sent_at,
+                   settled_at
+            from mpesa_transactions where tab_id = $1 and phone_hash = $2
+            order by (status in ('pending', 'sent')) desc, created_at desc limit 1
+        ) last on true
         """,
-        tab_id, phone_hash,
+        tab_id, phone_hash, since,
     )  # fmt: skip
-    return Attempt(**row) if row else None
+    assert row is not None, "a select without a table has one row"
+    reserved, in_vain, *last = row.values()
+    return Earlier(reserved, in_vain, Attempt(*last) if row["id"] else None)
 
 
 async def lock_phone(db: Connection, phone_hash: bytes) -> None:
@@ -116,16 +130,3 @@ async def prompts_to_phone(
         phone_hash, minute, hour, day,
     )  # fmt: skip
     return PromptCounts(**row) if row else PromptCounts(0, 0, 0)
-
-
-async def unsuccessful_prompts(db: Connection, tab_id: UUID, phone_hash: bytes, since: datetime) -> int:
-    """A payer's attempts at a tab that came to nothing since a moment."""
-    count: int = await db.fetchval(
-        """
-        select count(*) from mpesa_transactions
-        where tab_id = $1 and phone_hash = $2 and created_at > $3 and status in ('failed', 'cancelled', 'timeout')
-          and failure_reason is distinct from 'not_sent'
-        """,
-        tab_id, phone_hash, since,
-    )  # fmt: skip
-    return count

@@ -37,17 +37,24 @@ class NewReceipt:
     name_enc: bytes | None = None
 
 
-async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
-    """The row of a proven receipt, locked; made where it is new."""
+async def prove(db: Connection, new: NewReceipt, callback_id: int | None) -> ProvenReceipt:
+    """The row of a proven receipt, locked, and this sighting of it; made where it is new. `callback_id`: the message
+    that told of it."""
     made = await db.fetchval(
         """
-        insert into mpesa_receipts (id, environment, receipt, bar_id, business_shortcode, amount, phone_enc,
-                                    transacted_at, first_channel, created_at, reference, name_enc)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        on conflict (environment, receipt) do nothing returning id
+        with made as (
+            insert into mpesa_receipts (id, environment, receipt, bar_id, business_shortcode, amount, phone_enc,
+                                        transacted_at, first_channel, created_at, reference, name_enc)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            on conflict (environment, receipt) do nothing returning id
+        ), sighted as (
+            insert into mpesa_receipt_sightings (receipt_id, bar_id, channel, callback_id, seen_at)
+            select id, $4, $9, $13, $10 from made
+        )
+        select id from made
         """,
         new.id, new.environment, new.receipt, new.bar_id, new.business_shortcode, new.amount, new.phone_enc,
-        new.transacted_at, new.channel, new.at, new.reference, new.name_enc,
+        new.transacted_at, new.channel, new.at, new.reference, new.name_enc, callback_id,
     )  # fmt: skip
     if made is not None:
         return ProvenReceipt(new.id, new.amount, None, None, on_claim=False, new=True)
@@ -66,13 +73,14 @@ async def prove(db: Connection, new: NewReceipt) -> ProvenReceipt:
     )
     if row is None:
         raise RuntimeError("a receipt vanished while it was being written")
+    await sight(db, held, new.bar_id, new.channel, callback_id, new.at)
     return ProvenReceipt(**row)
 
 
 async def sight(
     db: Connection, receipt_id: UUID, bar_id: UUID, channel: str, callback_id: int | None, at: datetime
 ) -> None:
-    """A receipt was seen on a channel; in a list that repeats itself, once."""
+    """A receipt was seen again on a channel; in a list that repeats itself, once."""
     await db.execute(
         """
         insert into mpesa_receipt_sightings (receipt_id, bar_id, channel, callback_id, seen_at)

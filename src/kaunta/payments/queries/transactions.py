@@ -9,6 +9,9 @@ from kaunta.core.db import Connection, one_row
 from kaunta.core.origin import with_origin
 from kaunta.core.redaction import typed
 
+#: Problems about a payment that may be over once it has ended.
+ENDING = ("unknown_payment", "unknown_result", "success_without_receipt", "resolution_waits", "no_receipt")
+
 
 @dataclass(frozen=True, slots=True)
 class NewTransaction:
@@ -32,27 +35,50 @@ class NewTransaction:
     push_started_at: datetime
 
 
-async def insert(db: Connection, new: NewTransaction) -> None:
-    """Record an intent: `pending`, nothing sent yet."""
-    await db.execute(
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What happened to a payment: its history and its audit row in one."""
+
+    at: datetime
+    bar_id: UUID
+    transaction_id: UUID
+    kind: str
+    actor: str
+    detail: dict[str, Any]
+    from_status: str | None = None
+    to_status: str | None = None
+
+
+def columns(event: NewEvent | None) -> tuple[Any, ...]:
+    """An event as `write` and `insert` put it into their statements."""
+    if event is None:
+        return (None,) * 7
+    detail = with_origin(event.actor, typed(event.detail))
+    return (event.at, event.bar_id, event.kind, event.from_status, event.to_status, event.actor, detail)
+
+
+async def insert(db: Connection, new: NewTransaction, event: NewEvent) -> bool:
+    """Record an intent with its event: `pending`, nothing sent yet. False where the bar has used this reference
+    before: then nothing is written."""
+    begun = await db.fetchval(
         """
-        insert into mpesa_transactions (id, bar_id, tab_id, credential_id, credential_version, environment,
-            business_shortcode, reference, receipt_ref, amount, phone_enc, phone_hash, callback_token_hash,
-            started_by, retry_of, push_started_at, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $16)
+        with begun as (
+            insert into mpesa_transactions (id, bar_id, tab_id, credential_id, credential_version, environment,
+                business_shortcode, reference, receipt_ref, amount, phone_enc, phone_hash, callback_token_hash,
+                started_by, retry_of, push_started_at, created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $16)
+            on conflict (bar_id, reference) do nothing returning id
+        ), told as (
+            insert into payment_events (at, bar_id, transaction_id, kind, from_status, to_status, actor, detail)
+            select $17, $18, id, $19, $20::text::transaction_status, $21::text::transaction_status, $22, $23 from begun
+        )
+        select true from begun
         """,
         new.id, new.bar_id, new.tab_id, new.credential_id, new.credential_version, new.environment,
         new.business_shortcode, new.reference, new.receipt_ref, new.amount, new.phone_enc, new.phone_hash,
-        new.callback_token_hash, new.started_by, new.retry_of, new.push_started_at,
+        new.callback_token_hash, new.started_by, new.retry_of, new.push_started_at, *columns(event),
     )  # fmt: skip
-
-
-async def reference_taken(db: Connection, bar_id: UUID, reference: str) -> bool:
-    """Whether a bar has a payment under this reference already."""
-    taken: bool = await db.fetchval(
-        "select exists (select from mpesa_transactions where bar_id = $1 and reference = $2)", bar_id, reference
-    )
-    return taken
+    return begun is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +138,25 @@ class Locked:
     query_success_at: datetime | None
     unproven_code: str | None
     checkout_request_id_hash: bytes | None
+    #: Of the problems that end with a payment, those that are open.
+    to_close: list[str]
+
+
+async def hold(db: Connection, tab_id: UUID, transaction_id: UUID) -> str | None:
+    """The tab's status, with the tab and then the payment held until the transaction ends; None where one is missing.
+
+    The payment is looked for only once the tab is held: the order in which everybody takes the two (rulings 10). What
+    is decided upon is read by `unlocked` afterwards, in a snapshot that sees what the former holder committed.
+    """
+    status: str | None = await db.fetchval(
+        """
+        with tab as materialized (select status from tabs where id = $1 for no key update)
+        select (select status from tab) from mpesa_transactions
+        where id = $2 and (select status from tab) is not null for no key update
+        """,
+        tab_id, transaction_id,
+    )  # fmt: skip
+    return status
 
 
 async def lock(db: Connection, transaction_id: UUID) -> Locked | None:
@@ -128,11 +173,14 @@ async def unlocked(db: Connection, transaction_id: UUID) -> Locked | None:
                t.irregularities, t.push_started_at, t.sent_at, t.amount_received, t.receipt, t.callback_success_at,
                t.query_success_at, t.unproven_code, t.checkout_request_id_hash,
                array(select p.receipt from tab_payments p
-                     where p.transaction_id = t.id and p.kind = 'payment' and p.receipt is not null) as receipts
+                     where p.transaction_id = t.id and p.kind = 'payment' and p.receipt is not null) as receipts,
+               array(select o.kind from problems o
+                     where o.bar_id = t.bar_id and o.kind = any($2) and o.subject = t.id::text
+                       and o.closed_at is null) as to_close
         from mpesa_transactions t where t.id = $1
         """,
-        transaction_id,
-    )
+        transaction_id, ENDING,
+    )  # fmt: skip
     return Locked(**row) if row else None
 
 
@@ -163,11 +211,17 @@ class Written:
     unproven_code: str | None = None
 
 
-async def write(db: Connection, new: Written) -> None:
-    """Write a payment's new state: one statement, whatever changed."""
+async def write(db: Connection, new: Written, event: NewEvent | None) -> None:
+    """Write a payment's new state with its event: one statement, whatever changed. Without an event only what was
+    learnt besides is written."""
     one_row(
         await db.execute(
             """
+            with told as (
+                insert into payment_events (at, bar_id, transaction_id, kind, from_status, to_status, actor, detail)
+                select $22, $23, $1, $24, $25::text::transaction_status, $26::text::transaction_status, $27, $28
+                where $24::text is not null
+            )
             update mpesa_transactions set
                 status = $2::text::transaction_status, irregularities = $3, updated_at = $4,
                 sent_at = coalesce(sent_at, $5), settled_at = case when $21 then settled_at else $6 end,
@@ -187,6 +241,7 @@ async def write(db: Connection, new: Written) -> None:
             new.keep_next_check, new.merchant_request_id, new.checkout_request_id_enc, new.checkout_request_id_hash,
             new.result_code, new.result_desc, new.failure_reason, new.receipt, new.transaction_date,
             new.amount_received, new.callback_success_at, new.query_success_at, new.unproven_code, new.keep_settled,
+            *columns(event),
         ),
         "writing a payment",
     )  # fmt: skip
@@ -203,13 +258,14 @@ async def append_event(
     from_status: str | None = None,
     to_status: str | None = None,
 ) -> None:
-    """What happened to a payment: its history and its audit row in one."""
+    """Something happened to a payment that changes nothing of its row."""
+    event = NewEvent(at, bar_id, transaction_id, kind, actor, detail, from_status, to_status)
     await db.execute(
         """
         insert into payment_events (at, bar_id, transaction_id, kind, from_status, to_status, actor, detail)
-        values ($1, $2, $3, $4, $5::text::transaction_status, $6::text::transaction_status, $7, $8)
+        values ($1, $2, $8, $3, $4::text::transaction_status, $5::text::transaction_status, $6, $7)
         """,
-        at, bar_id, transaction_id, kind, from_status, to_status, actor, with_origin(actor, typed(detail)),
+        *columns(event), transaction_id,
     )  # fmt: skip
 
 

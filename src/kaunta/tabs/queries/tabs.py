@@ -76,6 +76,35 @@ async def hold_tab(db: Connection, tab_id: UUID) -> str | None:
     return status
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A tab and its bar, which never change."""
+
+    tab_id: UUID
+    bar_id: UUID
+
+
+async def seat_by_ref(db: Connection, ref: str) -> Seat | None:
+    """The tab a guest's reference opens, with its bar."""
+    row = await db.fetchrow("select id as tab_id, bar_id from tabs where ref = $1", ref)
+    return Seat(**row) if row else None
+
+
+async def hold_with_its_bar(db: Connection, seat: Seat) -> bool:
+    """Keep the bar's environment as it is, and then hold the tab, until the transaction ends; False without the tab.
+
+    Of the bar no more is held than the foreign keys of what is written next hold anyway.
+    """
+    held = await db.fetchval(
+        """
+        with bar as materialized (select id from bars where id = $2 for key share)
+        select true from tabs where id = $1 and (select id from bar) is not null for no key update
+        """,
+        seat.tab_id, seat.bar_id,
+    )  # fmt: skip
+    return held is True
+
+
 async def tab(db: Connection, tab_id: UUID) -> TabRow | None:
     """A tab with its sums."""
     row = await db.fetchrow(
