@@ -19,7 +19,7 @@ from kaunta.core.db import Connection, transaction
 from kaunta.core.entropy import Entropy
 from kaunta.core.runtime import Runtime
 from kaunta.core.vault import generate_entry
-from kaunta.payments.queries.transactions import append_event
+from kaunta.payments.queries import events
 from tests.support.cluster import earlier_transactions_ended
 
 BAR = UUID(int=7)
@@ -44,7 +44,7 @@ class SealedAudit:
         """An event of a payment for each kind."""
         for kind in kinds:
             async with transaction(self.rt.db) as db:
-                await append_event(db, self.rt.clock.now(), BAR, PAYMENT, kind, "safaricom", {"code": "0"})
+                await events.append(db, self.rt.clock.now(), BAR, PAYMENT, kind, "safaricom", {"code": "0"})
 
     async def seal(self) -> None:
         """Seal all that is written, as one batch: none before the whole cluster's older transactions have ended."""

@@ -8,8 +8,8 @@ from kaunta.core.audit import audit
 from kaunta.core.clock import ManualClock
 from kaunta.core.db import Pool, transaction
 from kaunta.core.redaction import typed
+from kaunta.payments.queries.events import append as append_event
 from kaunta.payments.queries.refunds import append_event as refund_event
-from kaunta.payments.queries.transactions import append_event
 from kaunta.simulator.testing import FRIDAY_EVENING
 
 TYPED = (

@@ -55,7 +55,7 @@ HOT = {
     "kaunta.tabs.queries.tabs.hold_with_its_bar",
     "kaunta.tabs.queries.tabs.seat_by_ref",
 }  # fmt: skip
-HOT_MODULES = {"kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}
+HOT_MODULES = {"kaunta.payments.queries.events", "kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,7 @@ from kaunta.core.vault import Key
 from kaunta.daraja.exchanges import without_personal
 from kaunta.payments import given_back, typed_codes
 from kaunta.payments.claims import disprove, give_way
-from kaunta.payments.queries import receipts, transactions
+from kaunta.payments.queries import events, receipts, transactions
 from kaunta.payments.states import (
     Anomaly,
     Change,
@@ -261,7 +261,7 @@ def next_check(rt: Runtime, check: Check) -> datetime | None:
 
 def event_of(
     at: datetime, row: transactions.Locked, decision: Change | Anomaly, after: Status, facts: Facts
-) -> transactions.NewEvent:
+) -> events.NewEvent:
     """The event that is also the audit row."""
     detail: dict[str, object] = {"reason": decision.reason}
     if decision.irregularities:
@@ -275,7 +275,7 @@ def event_of(
     if isinstance(decision, Change) and decision.fill_receipt is not None:
         detail |= {"receipt": decision.fill_receipt, "correction": decision.correction}
     kind = "anomaly" if isinstance(decision, Anomaly) else "changed" if after != row.status else "learnt"
-    return transactions.NewEvent(at, row.bar_id, row.id, kind, facts.actor, detail, row.status, after.value)
+    return events.NewEvent(at, row.bar_id, row.id, kind, facts.actor, detail, row.status, after.value)
 
 
 async def put_before_people(

@@ -11,7 +11,7 @@ from kaunta.core.audit import audit
 from kaunta.core.db import Connection
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
-from kaunta.payments.queries import receipts, refunds, sightings, transactions
+from kaunta.payments.queries import events, receipts, refunds, sightings, transactions
 from kaunta.payments.vocabulary import Irregularity
 from kaunta.tabs import queries as tab_queries
 from kaunta.tabs import settle
@@ -102,7 +102,7 @@ async def take_back(db: Connection, rt: Runtime, claim: receipts.Claim, environm
     if await sightings.release(db, claim.ledger_id) is not None:
         await refunds.leave_credit(db, claim.ledger_id)
     if claim.transaction_id is not None:
-        await transactions.append_event(
+        await events.append(
             db, rt.clock.now(), claim.bar_id, claim.transaction_id, "claim_disproved", by, {"amount": -claim.amount}
         )
     return True

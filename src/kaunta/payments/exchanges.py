@@ -11,7 +11,7 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 from kaunta.daraja.exchanges import ExchangeRecord
-from kaunta.payments.queries import transactions
+from kaunta.payments.queries import events
 
 collected: ContextVar[list[ExchangeRecord] | None] = ContextVar("kaunta_exchanges", default=None)
 
@@ -37,7 +37,7 @@ def collecting() -> Iterator[list[ExchangeRecord]]:
 async def store(db: Connection, bar_id: UUID, transaction_id: UUID | None, records: list[ExchangeRecord]) -> None:
     """Write gathered exchanges, in the caller's transaction."""
     for record in records:
-        await transactions.append_exchange(
+        await events.append_exchange(
             db,
             record.at,
             bar_id,

@@ -43,7 +43,7 @@ from kaunta.payments.apply import Facts, apply, topics
 from kaunta.payments.callback_url import callback_url, token_hash
 from kaunta.payments.errors import KeyReused, MpesaUnavailable
 from kaunta.payments.meaning import NOT_SENT, REJECTED
-from kaunta.payments.queries import limits, transactions
+from kaunta.payments.queries import events, limits, transactions
 from kaunta.payments.states import Accepted as WasAccepted
 from kaunta.payments.states import Refused
 from kaunta.payments.under_way import Pushes
@@ -216,7 +216,7 @@ async def write_intent(
 ) -> transactions.NewTransaction:
     """The intent and its event, in the caller's transaction, under a reference that the bar has not used yet."""
     while True:
-        event = transactions.NewEvent(
+        event = events.NewEvent(
             new.push_started_at, new.bar_id, new.id, "created", new.started_by,
             {"amount": new.amount, "reference": new.reference, **detail}, to_status="pending",
         )  # fmt: skip
@@ -275,7 +275,7 @@ async def record_answer(rt: Runtime, recorded: Recorded, outcome: PushOutcome, r
                         severity=Severity.ERROR, reason=outcome.reason,
                     )  # fmt: skip
             case NoAnswer():
-                await transactions.append_event(
+                await events.append(
                     db, rt.clock.now(), place.bar_id, place.id, "no_answer", "kaunta", {"reason": outcome.reason}
                 )
         await exchanges.store(db, place.bar_id, place.id, records)

@@ -19,7 +19,7 @@ from kaunta.core.vault import Key
 from kaunta.daraja.exchanges import without_personal
 from kaunta.payments import claims, given_back, typed_codes
 from kaunta.payments.apply import Facts, apply
-from kaunta.payments.queries import receipts, sightings, transactions
+from kaunta.payments.queries import events, receipts, sightings, transactions
 from kaunta.payments.queries.sightings import Candidate, SeenReceipt
 from kaunta.payments.states import Change, Irregularity, Paid
 from kaunta.tabs import queries as tab_queries
@@ -220,9 +220,7 @@ async def to_receiptless(db: Connection, rt: Runtime, key: Key, candidate: Candi
     await sightings.book_for(db, receipt.id, candidate.id, ledger_id)
     await given_back.follow(db, rt, receipt.id, ledger_id)
     await typed_codes.decide(db, rt, receipt.receipt, candidate.tab_id)
-    await transactions.append_event(
-        db, now, candidate.bar_id, candidate.id, "receipt_fits", "kaunta", {"receipt": receipt.receipt}
-    )
+    await events.append(db, now, candidate.bar_id, candidate.id, "receipt_fits", "kaunta", {"receipt": receipt.receipt})
     await close_problem(db, rt.clock, claims.UNMATCHED, receipt.id, by="kaunta", reason="it fits a payment")
     await close_problem(db, rt.clock, Irregularity.NO_RECEIPT, candidate.id, by="kaunta", reason="a receipt fits it")
     topics = (f"payment:{candidate.id}", f"tab:{candidate.tab_id}", f"bar:{candidate.bar_id}")

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
-from kaunta.core.origin import with_origin
-from kaunta.core.redaction import typed
+from kaunta.payments.queries import events
 
 #: Problems about a payment that may be over once it has ended.
 ENDING = ("unknown_payment", "unknown_result", "success_without_receipt", "resolution_waits", "no_receipt")
@@ -35,29 +33,7 @@ class NewTransaction:
     push_started_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """What happened to a payment: its history and its audit row in one."""
-
-    at: datetime
-    bar_id: UUID
-    transaction_id: UUID
-    kind: str
-    actor: str
-    detail: dict[str, Any]
-    from_status: str | None = None
-    to_status: str | None = None
-
-
-def columns(event: NewEvent | None) -> tuple[Any, ...]:
-    """An event as `write` and `insert` put it into their statements."""
-    if event is None:
-        return (None,) * 7
-    detail = with_origin(event.actor, typed(event.detail))
-    return (event.at, event.bar_id, event.kind, event.from_status, event.to_status, event.actor, detail)
-
-
-async def insert(db: Connection, new: NewTransaction, event: NewEvent) -> bool:
+async def insert(db: Connection, new: NewTransaction, event: events.NewEvent) -> bool:
     """Record an intent with its event: `pending`, nothing sent yet. False where the bar has used this reference
     before: then nothing is written."""
     begun = await db.fetchval(
@@ -76,7 +52,7 @@ async def insert(db: Connection, new: NewTransaction, event: NewEvent) -> bool:
         """,
         new.id, new.bar_id, new.tab_id, new.credential_id, new.credential_version, new.environment,
         new.business_shortcode, new.reference, new.receipt_ref, new.amount, new.phone_enc, new.phone_hash,
-        new.callback_token_hash, new.started_by, new.retry_of, new.push_started_at, *columns(event),
+        new.callback_token_hash, new.started_by, new.retry_of, new.push_started_at, *events.columns(event),
     )  # fmt: skip
     return begun is True
 
@@ -211,7 +187,7 @@ class Written:
     unproven_code: str | None = None
 
 
-async def write(db: Connection, new: Written, event: NewEvent | None) -> None:
+async def write(db: Connection, new: Written, event: events.NewEvent | None) -> None:
     """Write a payment's new state with its event: one statement, whatever changed. Without an event only what was
     learnt besides is written."""
     one_row(
@@ -241,54 +217,9 @@ async def write(db: Connection, new: Written, event: NewEvent | None) -> None:
             new.keep_next_check, new.merchant_request_id, new.checkout_request_id_enc, new.checkout_request_id_hash,
             new.result_code, new.result_desc, new.failure_reason, new.receipt, new.transaction_date,
             new.amount_received, new.callback_success_at, new.query_success_at, new.unproven_code, new.keep_settled,
-            *columns(event),
+            *events.columns(event),
         ),
         "writing a payment",
-    )  # fmt: skip
-
-
-async def append_event(
-    db: Connection,
-    at: datetime,
-    bar_id: UUID,
-    transaction_id: UUID,
-    kind: str,
-    actor: str,
-    detail: dict[str, Any],
-    from_status: str | None = None,
-    to_status: str | None = None,
-) -> None:
-    """Something happened to a payment that changes nothing of its row."""
-    event = NewEvent(at, bar_id, transaction_id, kind, actor, detail, from_status, to_status)
-    await db.execute(
-        """
-        insert into payment_events (at, bar_id, transaction_id, kind, from_status, to_status, actor, detail)
-        values ($1, $2, $8, $3, $4::text::transaction_status, $5::text::transaction_status, $6, $7)
-        """,
-        *columns(event), transaction_id,
-    )  # fmt: skip
-
-
-async def append_exchange(
-    db: Connection,
-    at: datetime,
-    bar_id: UUID,
-    transaction_id: UUID | None,
-    kind: str,
-    outcome: str,
-    http_status: int | None,
-    duration_ms: int,
-    request: dict[str, Any],
-    response: dict[str, Any],
-) -> None:
-    """One call to Daraja and its answer, redacted."""
-    await db.execute(
-        """
-        insert into daraja_exchanges (at, bar_id, transaction_id, kind, outcome, http_status, duration_ms, request,
-                                      response)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        at, bar_id, transaction_id, kind, outcome, http_status, duration_ms, request, response,
     )  # fmt: skip
 
 

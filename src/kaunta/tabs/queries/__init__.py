@@ -72,8 +72,8 @@ from kaunta.tabs.queries.tabs import (
 
 __all__ = [
     "SUMS",
-    "Standing",
     "Seat",
+    "Standing",
     "TabRow",
     "TabToJoin",
     "add_menu_item",
