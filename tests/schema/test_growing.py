@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from kaunta.core.db import connect
 from tests.plugins.databases import Databases
-from tests.schema.test_plans import STEADY, called, plan_of, read_house
+from tests.schema.test_plans import STEADY, called, fill, plan_of, read_house
 from tests.schema.test_queries import STATEMENTS
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/scale.md"
@@ -51,10 +51,13 @@ HOT = {
         f"kaunta.payments.queries.limits.{name}"
         for name in ("kept_key", "keep_key", "open_amount", "earlier")
     ),
+    "kaunta.payments.queries.current.current",
     "kaunta.payments.queries.reading.payment",
     "kaunta.tabs.queries.tabs.hold_with_its_bar",
     "kaunta.tabs.queries.tabs.seat_by_ref",
 }  # fmt: skip
+#: Enough that a table is not looked through whole.
+QUIET_PAYMENTS = 4_000
 HOT_MODULES = {"kaunta.payments.queries.events", "kaunta.payments.queries.transactions", "kaunta.tabs.queries.ledger"}
 
 
@@ -114,6 +117,41 @@ async def test_what_a_payment_waits_for_is_looked_up_within_its_bar(empty_url: s
                     astray.setdefault(name, []).append(node["Relation Name"])
     assert asked >= HOT
     assert astray == {}
+
+
+#: What may walk along such an index: corrections are few, and asked for only where money goes back.
+OF_FEW = {"kaunta.tabs.queries.ledger.standing_refunds", "kaunta.tabs.queries.ledger.undone_refund"}
+#: Nothing is under way any more, as at five in the morning.
+QUIET = """
+set session_replication_role = replica;
+update mpesa_callbacks set processed_at = received_at where processed_at is null;
+update mpesa_transactions set status = 'failed', settled_at = created_at, next_check_at = null
+where status in ('pending', 'sent');
+set session_replication_role = origin;
+"""
+
+
+async def test_no_plan_of_a_quiet_morning_is_slow_on_the_night_when_thousands_wait(databases: Databases) -> None:
+    """A statement is planned while nothing waits, and its plan is kept. An index of what waits looks like nothing then;
+    a plan that walks along all of it to find one row takes the longer the more waits, for each that waits."""
+    walked: dict[str, list[str]] = {}
+    asked: set[str] = set()
+    async with databases.fresh() as url:
+        await fill(url, QUIET_PAYMENTS)
+        async with connect(url) as db:
+            await db.execute(QUIET)
+            await db.execute("vacuum analyze")
+            house = await read_house(db)
+            for each in STATEMENTS:
+                name = called(each.place)
+                if name not in HOT and name.rpartition(".")[0] not in HOT_MODULES:
+                    continue
+                asked.add(name)
+                for node in nodes(await plan_of(db, each.sql or "") or {}):
+                    if node.get("Relation Name") in house.growing and "Index Name" in node and "Index Cond" not in node:
+                        walked.setdefault(name, []).append(node["Index Name"])
+    assert asked >= HOT
+    assert walked.keys() <= OF_FEW, walked
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

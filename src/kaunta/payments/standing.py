@@ -56,26 +56,33 @@ async def check_standing(db: Connection, rt: Runtime, bar_id: UUID, phone_hash: 
     An address from which anybody paid within the month is not blocked, and one that paid today has its ruling's 300
     tries: a full bar is one address. Raises `PromptsBlocked`, `AddressBlocked`, `TooManyPrompts`.
     """
-    clock, mode = rt.clock, rt.settings.address_limits
-    most = max(rt.settings.address_tries_per_hour, PAYING_ADDRESS)
-    found = await queries.standing(
-        db, bar_id, phone_hash, counted(source), clock.now(), clock.before(MONTH), clock.before(DAY),
-        clock.before(HOUR), rt.settings.address_tries_per_hour, most,
-    )  # fmt: skip
+    clock, enough, by = rt.clock, rt.settings.address_tries_per_hour, counted(source)
+    found = await queries.blocked(db, bar_id, phone_hash, by, clock.now(), clock.before(HOUR), enough)
     if found.phone_until is not None:
         raise PromptsBlocked(retryAfter=rest_of(rt, found.phone_until))
-    if found.address_until is not None and not found.paid:
+    if found.address_until is not None and not await queries.anybody_paid(db, by, clock.before(MONTH)):
         raise AddressBlocked(retryAfter=rest_of(rt, found.address_until))
-    if found.in_vain >= (most if found.paid_lately else rt.settings.address_tries_per_hour):
-        match mode:
+    if found.tried >= enough:
+        await check_tries(db, rt, bar_id, by)
+
+
+async def check_tries(db: Connection, rt: Runtime, bar_id: UUID, source: str | None) -> None:
+    """Whether an address has tried in vain too often within the hour. Raises `TooManyPrompts`."""
+    enough = rt.settings.address_tries_per_hour
+    most = max(enough, PAYING_ADDRESS)
+    in_vain = await queries.in_vain(db, source, rt.clock.before(HOUR), most)
+    if in_vain < enough:
+        return
+    if in_vain >= most or not await queries.anybody_paid(db, source, rt.clock.before(DAY)):
+        match rt.settings.address_limits:
             case AddressLimits.ENFORCE:
                 raise TooManyPrompts(retryAfter=round(HOUR))
             case AddressLimits.LOG:
-                log.warning("address.over_limit", bar_id=str(bar_id), count=found.in_vain)
+                log.warning("address.over_limit", bar_id=str(bar_id), count=in_vain)
             case AddressLimits.OFF:
                 pass
             case _:
-                assert_never(mode)
+                assert_never(rt.settings.address_limits)
 
 
 def rest_of(rt: Runtime, until: datetime) -> int:

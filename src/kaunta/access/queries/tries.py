@@ -49,66 +49,62 @@ async def insert_refused(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands between a guest and a prompt. `phone_until`, `address_until`: blocks. `paid`: somebody has paid from
-    that address since the first moment, asked where it is blocked; `paid_lately`: since the second, asked where it has
-    tried in vain too often; `in_vain`: its refused and failed tries since the third, 0 where they cannot be enough."""
+class Blocked:
+    """Until when a phone and an address are blocked at a bar; `tried`: how often the address has tried at all since a
+    moment, counted so far as it may matter."""
 
     phone_until: datetime | None
     address_until: datetime | None
-    paid: bool
-    paid_lately: bool
-    in_vain: int
+    tried: int
 
 
-async def standing(
-    db: Connection,
-    bar_id: UUID,
-    phone_hash: bytes,
-    source: str | None,
-    now: datetime,
-    month: datetime,
-    day: datetime,
-    hour: datetime,
-    enough: int,
-    most: int,
-) -> Standing:
-    """Blocks and limits of a phone and an address. Tries in vain are counted to `most`, and only where the address has
-    tried `enough` times at all; who paid is looked for only where it matters. Most guests need neither."""
+async def blocked(
+    db: Connection, bar_id: UUID, phone_hash: bytes, source: str | None, now: datetime, since: datetime, enough: int
+) -> Blocked:
+    """Blocks of a phone and an address, and the address's tries since a moment, counted to `enough`. Asked before
+    every prompt: the rest only where this says so."""
     row = await db.fetchrow(
         """
-        with blocked as materialized (
-            select (select max(until) from prompt_blocks
-                    where bar_id = $1 and phone_hash = $2 and until > $4 and lifted_at is null) as phone_until,
-                   (select max(until) from prompt_blocks
-                    where bar_id = $1 and source = $3::text::inet and until > $4 and lifted_at is null) as address_until
-        ), tried as materialized (
-            select count(*) as number
-            from (select from payment_tries where source = $3::text::inet and at > $7 limit $8) as any_of_them
-        ), fruitless as materialized (
-            select case when tried.number < $8 then 0 else (
-                select count(*) from (
-                    select 1 from payment_tries t left join mpesa_transactions m on m.id = t.transaction_id
-                    where t.source = $3::text::inet and t.at > $7
-                      and (t.refused is not null or m.status in ('failed', 'cancelled', 'timeout'))
-                    limit $9
-                ) as in_vain) end as number
-            from tried
-        )
-        select b.phone_until, b.address_until,
-               case when b.address_until is null then false else
-                   exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
-                           where t.source = $3::text::inet and t.at > $5 and m.status = 'completed') end as paid,
-               case when f.number < $8 then false else
-                   exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
-                           where t.source = $3::text::inet and t.at > $6 and m.status = 'completed') end as paid_lately,
-               f.number as in_vain
-        from blocked b, fruitless f
+        select
+            (select max(until) from prompt_blocks
+             where bar_id = $1 and phone_hash = $2 and until > $4 and lifted_at is null) as phone_until,
+            (select max(until) from prompt_blocks
+             where bar_id = $1 and source = $3::text::inet and until > $4 and lifted_at is null) as address_until,
+            (select count(*) from (
+                 select from payment_tries where source = $3::text::inet and at > $5 limit $6) any_of_them) as tried
         """,
-        bar_id, phone_hash, source, now, month, day, hour, enough, most,
+        bar_id, phone_hash, source, now, since, enough,
     )  # fmt: skip
     assert row is not None, "a select without a table has one row"
-    return Standing(**row)
+    return Blocked(**row)
+
+
+async def in_vain(db: Connection, source: str | None, since: datetime, most: int) -> int:
+    """An address's refused and failed tries since a moment, counted to `most`."""
+    count: int = await db.fetchval(
+        """
+        select count(*) from (
+            select from payment_tries t left join mpesa_transactions m on m.id = t.transaction_id
+            where t.source = $1::text::inet and t.at > $2
+              and (t.refused is not null or m.status in ('failed', 'cancelled', 'timeout'))
+            limit $3
+        ) fruitless
+        """,
+        source, since, most,
+    )  # fmt: skip
+    return count
+
+
+async def anybody_paid(db: Connection, source: str | None, since: datetime) -> bool:
+    """Whether somebody who tried from an address since a moment has paid."""
+    paid: bool = await db.fetchval(
+        """
+        select exists (select 1 from payment_tries t join mpesa_transactions m on m.id = t.transaction_id
+                       where t.source = $1::text::inet and t.at > $2 and m.status = 'completed')
+        """,
+        source, since,
+    )  # fmt: skip
+    return paid
 
 
 @dataclass(frozen=True, slots=True, repr=False)

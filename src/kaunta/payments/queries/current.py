@@ -47,10 +47,11 @@ async def current(db: Connection, ids: Sequence[UUID]) -> list[CurrentRow | None
                case when p.status in ('failed', 'cancelled', 'timeout') then (
                     select array_agg(a.created_at order by a.created_at desc) from mpesa_transactions a
                     where a.tab_id = p.tab_id and a.phone_hash = p.phone_hash
-                      and a.status in ('failed', 'cancelled', 'timeout')
+                      and a.status::text in ('failed', 'cancelled', 'timeout')
                       and a.failure_reason is distinct from 'not_sent') end as fruitless
         from mpesa_transactions p join tabs t on t.id = p.tab_id
-        where p.id = any($1::uuid[])
+        -- As a list that is not looked into when it is planned: it is planned once, not anew for each length.
+        where p.id = any((select $1::uuid[])::uuid[])
         """,
         ids,
     )

@@ -7,6 +7,10 @@ from uuid import UUID
 
 from kaunta.core.db import Connection, one_row
 
+#: Nobody has dealt with it yet. Not `is null`: with that PostgreSQL would plan to walk along the index of what waits,
+#: which is empty whenever a plan is made, and long on the night when it counts.
+WAITS = "coalesce(processed_at, 'infinity') = 'infinity'"
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -85,9 +89,7 @@ async def lock_unprocessed(db: Connection, id_: int, received_at: datetime) -> b
     """Hold a callback's row if nobody has dealt with it: two workers must not both count it."""
     return (
         await db.fetchval(
-            """
-            select true from mpesa_callbacks where id = $1 and received_at = $2 and processed_at is null for update
-            """,
+            f"select true from mpesa_callbacks where id = $1 and received_at = $2 and {WAITS} for update",
             id_, received_at,
         )
         is True
@@ -112,10 +114,10 @@ async def lock_first_waiting(
     longer than any callback is tried and keeps the search within a month's partition or two.
     """
     row = await db.fetchrow(
-        """
+        f"""
         select id, received_at, case when id <> $2 then body_enc end as body_enc
         from mpesa_callbacks
-        where token_hash = $1 and processed_at is null and id <= $2 and id <> all($4::bigint[])
+        where token_hash = $1 and {WAITS} and id <= $2 and id <> all($4::bigint[])
           and received_at between $3::timestamptz - interval '1 day' and $3::timestamptz + interval '1 day'
         order by id limit 1 for update
         """,
@@ -130,9 +132,9 @@ async def finish(
     """What became of a callback, in the transaction of what it did."""
     one_row(
         await db.execute(
-            """
+            f"""
             update mpesa_callbacks set processed_at = $5, verdict = $3, transaction_id = $4, attempts = attempts + 1
-            where id = $1 and received_at = $2 and processed_at is null
+            where id = $1 and received_at = $2 and {WAITS}
             """,
             id_, received_at, verdict, transaction_id, at,
         ),

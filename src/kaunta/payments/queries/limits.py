@@ -6,9 +6,10 @@ from uuid import UUID
 
 from kaunta.core.db import Connection
 
-#: Shillings of a tab ($1) that open attempts have reserved.
+#: Shillings of a tab ($1) that open attempts have reserved. The state as text: PostgreSQL would else plan to look for a
+#: tab's among all open attempts of the house, of which there are none whenever a plan is made.
 RESERVED = """
-    (select coalesce(sum(amount), 0) from mpesa_transactions where tab_id = $1 and status in ('pending', 'sent'))
+    (select coalesce(sum(amount), 0) from mpesa_transactions where tab_id = $1 and status::text in ('pending', 'sent'))
 """
 
 
@@ -86,7 +87,7 @@ async def earlier(db: Connection, tab_id: UUID, phone_hash: bytes, since: dateti
         select {RESERVED} as reserved,
                (select count(*) from mpesa_transactions
                 where tab_id = $1 and phone_hash = $2 and created_at > $3
-                  and status in ('failed', 'cancelled', 'timeout')
+                  and status::text in ('failed', 'cancelled', 'timeout')
                   and failure_reason is distinct from 'not_sent') as in_vain,
                last.*
         from (select) as one left join lateral (
