@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from kaunta.core.db import connect
+from kaunta.core.db import Connection, connect
 from tests.plugins.databases import Databases
 from tests.schema.test_plans import STEADY, called, fill, plan_of, read_house
 from tests.schema.test_queries import STATEMENTS
@@ -105,16 +105,12 @@ async def test_what_a_payment_waits_for_is_looked_up_within_its_bar(empty_url: s
     async with connect(empty_url) as db:
         await db.execute("set enable_seqscan = off")
         house = await read_house(db)
-        for each in STATEMENTS:
-            name = called(each.place)
-            if name not in HOT and name.rpartition(".")[0] not in HOT_MODULES:
-                continue
+        async for name, node in hot_plans(db):
             asked.add(name)
-            for node in nodes(await plan_of(db, each.sql or "") or {}):
-                conditions = " ".join(str(node.get(kind, "")) for kind in ("Index Cond", "Recheck Cond", "Filter"))
-                reads = "Relation Name" in node and node["Node Type"] != "ModifyTable"
-                if reads and node["Relation Name"] in house.growing and not keys.search(conditions):
-                    astray.setdefault(name, []).append(node["Relation Name"])
+            conditions = " ".join(str(node.get(kind, "")) for kind in ("Index Cond", "Recheck Cond", "Filter"))
+            reads = "Relation Name" in node and node["Node Type"] != "ModifyTable"
+            if reads and node["Relation Name"] in house.growing and not keys.search(conditions):
+                astray.setdefault(name, []).append(node["Relation Name"])
     assert asked >= HOT
     assert astray == {}
 
@@ -142,16 +138,21 @@ async def test_no_plan_of_a_quiet_morning_is_slow_on_the_night_when_thousands_wa
             await db.execute(QUIET)
             await db.execute("vacuum analyze")
             house = await read_house(db)
-            for each in STATEMENTS:
-                name = called(each.place)
-                if name not in HOT and name.rpartition(".")[0] not in HOT_MODULES:
-                    continue
+            async for name, node in hot_plans(db):
                 asked.add(name)
-                for node in nodes(await plan_of(db, each.sql or "") or {}):
-                    if node.get("Relation Name") in house.growing and "Index Name" in node and "Index Cond" not in node:
-                        walked.setdefault(name, []).append(node["Index Name"])
+                if node.get("Relation Name") in house.growing and "Index Name" in node and "Index Cond" not in node:
+                    walked.setdefault(name, []).append(node["Index Name"])
     assert asked >= HOT
     assert walked.keys() <= OF_FEW, walked
+
+
+async def hot_plans(db: Connection) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """What a payment waits for: each statement's function, and each node of the plan that is made for any arguments."""
+    for each in STATEMENTS:
+        name = called(each.place)
+        if name in HOT or name.rpartition(".")[0] in HOT_MODULES:
+            for node in nodes(await plan_of(db, each.sql or "") or {}):
+                yield name, node
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

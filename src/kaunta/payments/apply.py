@@ -289,11 +289,11 @@ async def put_before_people(
             **proposal(decision, problem, row.amount),
         )  # fmt: skip
     if after in FINAL:
-        settled = {"unknown_payment", "unknown_result"}
+        settled = {*transactions.OVER_ENDED}
         if after is Status.COMPLETED:
-            settled |= {"success_without_receipt", "resolution_waits"}
+            settled |= {*transactions.OVER_PAID}
         if isinstance(decision, Change) and decision.fill_receipt is not None:
-            settled.add(Irregularity.NO_RECEIPT)
+            settled |= {*transactions.OVER_PROVEN}
         # Most payments end without ever having been a problem: then there is nothing to ask the database.
         if over := sorted(settled & {*row.to_close, *decision.problems}):
             await close_problems(db, rt.clock, over, row.id, by="kaunta", reason=decision.reason)

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TypeVar
 from uuid import UUID
 
 import stamina
@@ -51,7 +50,6 @@ from kaunta.tabs import queries as tab_queries
 from kaunta.tabs.errors import TabNotFound
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 #: How long an idempotency key is kept.
 KEY_SECONDS = 24 * 3600.0
@@ -285,9 +283,8 @@ async def record_answer(rt: Runtime, recorded: Recorded, outcome: PushOutcome, r
 async def report_unreadable(rt: Runtime, intent: Intent, error: VaultError) -> None:
     """Stored credentials that do not open are the owner's first problem; the guest only reads "not available"."""
     async with transaction(rt.db) as db:
-        tab_id = await tab_queries.tab_id_by_ref(db, intent.tab_ref)
-        tab = await tab_queries.tab(db, tab_id) if tab_id else None
-        if tab is None:
+        seat = await tab_queries.seat_by_ref(db, intent.tab_ref)
+        if seat is None:
             raise NotFound
-        await store.note_unreadable(db, rt, tab.bar_id, error, why="a push", by=intent.started_by)
-    log.error("credentials.unreadable", bar_id=str(tab.bar_id), code=error.code)
+        await store.note_unreadable(db, rt, seat.bar_id, error, why="a push", by=intent.started_by)
+    log.error("credentials.unreadable", bar_id=str(seat.bar_id), code=error.code)

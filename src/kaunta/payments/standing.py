@@ -41,11 +41,10 @@ async def note_refused(rt: Runtime, tab_ref: str, source: str | None, phone: Msi
     if error.code not in COUNTED:
         return
     async with transaction(rt.db) as db:
-        tab_id = await tab_queries.tab_id_by_ref(db, tab_ref)
-        tab = await tab_queries.tab(db, tab_id) if tab_id else None
-        if tab is not None:
+        seat = await tab_queries.seat_by_ref(db, tab_ref)
+        if seat is not None:
             await queries.insert_refused(
-                db, tab.bar_id, rt.clock.now(), counted(source), rt.keys.index("phone", phone) if phone else None,
+                db, seat.bar_id, rt.clock.now(), counted(source), rt.keys.index("phone", phone) if phone else None,
                 error.code, rt.clock.before(HOUR), REFUSALS_KEPT,
             )  # fmt: skip
 

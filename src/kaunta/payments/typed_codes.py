@@ -9,7 +9,6 @@ import re
 from enum import StrEnum
 from uuid import UUID
 
-from kaunta.bars import queries as bar_queries
 from kaunta.core.db import Connection, transaction
 from kaunta.core.errors import BadRequest, KauntaError
 from kaunta.core.problems import Severity, close_problem, open_problem
@@ -80,14 +79,12 @@ async def claim_code(rt: Runtime, tab_ref: str, code: str, transaction_id: UUID 
     Raises `TabNotFound`, `TooManyCodes`.
     """
     async with transaction(rt.db) as db:
-        tab_id = await tab_queries.tab_id_by_ref(db, tab_ref)
-        if tab_id is None:
-            raise TabNotFound
-        tab = await tab_queries.tab(db, tab_id)
+        seat = await tab_queries.seat_by_ref(db, tab_ref)
+        held = seat is not None and await tab_queries.hold_with_its_bar(db, seat)
+        tab = await tab_queries.tab(db, seat.tab_id) if seat is not None and held else None
         if tab is None:
             raise TabNotFound
-        await bar_queries.hold_environment(db, tab.bar_id)
-        await tab_queries.lock_tab(db, tab_id)
+        tab_id = tab.id
         typed = await typed_codes.typed_code(db, tab_id, code)
         if typed is None:
             if await typed_codes.typed_since(db, tab_id, rt.clock.before(TRIES_SECONDS)) >= TRIES:

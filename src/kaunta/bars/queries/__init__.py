@@ -106,11 +106,6 @@ async def lock_bar_to_move(db: Connection, bar_id: UUID) -> bool:
     return await db.fetchval("select true from bars where id = $1 for update", bar_id) is True
 
 
-async def hold_environment(db: Connection, bar_id: UUID) -> None:
-    """Keep a bar's environment as it is until the transaction ends; the foreign keys take this lock anyway."""
-    await db.execute("select true from bars where id = $1 for key share", bar_id)
-
-
 async def credential_rows(db: Connection, bar_id: UUID) -> list[dict[str, Any]]:
     """A bar's credentials rows: which environment, active or not."""
     rows = await db.fetch(

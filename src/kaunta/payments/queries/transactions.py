@@ -7,8 +7,10 @@ from uuid import UUID
 from kaunta.core.db import Connection, one_row
 from kaunta.payments.queries import events
 
-#: Problems about a payment that may be over once it has ended.
-ENDING = ("unknown_payment", "unknown_result", "success_without_receipt", "resolution_waits", "no_receipt")
+#: Problems about a payment that are over when it has ended, when it is paid, and when its receipt has come.
+OVER_ENDED = ("unknown_payment", "unknown_result")
+OVER_PAID = ("success_without_receipt", "resolution_waits")
+OVER_PROVEN = ("no_receipt",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ async def unlocked(db: Connection, transaction_id: UUID) -> Locked | None:
                        and o.closed_at is null) as to_close
         from mpesa_transactions t where t.id = $1
         """,
-        transaction_id, ENDING,
+        transaction_id, (*OVER_ENDED, *OVER_PAID, *OVER_PROVEN),
     )  # fmt: skip
     return Locked(**row) if row else None
 

@@ -71,7 +71,7 @@ async def lock_tab(db: Connection, tab_id: UUID) -> TabRow | None:
 
 
 async def hold_tab(db: Connection, tab_id: UUID) -> str | None:
-    """A tab's status, and the tab locked; None where there is none. For whoever asks nothing of its sums."""
+    """A tab's status, and the tab locked; None where there is none."""
     status: str | None = await db.fetchval("select status from tabs where id = $1 for no key update", tab_id)
     return status
 
