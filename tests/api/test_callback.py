@@ -22,6 +22,7 @@ from tests.support.safaricom import Safaricom
 
 from .conftest import STATUS, Starting
 
+DRIVER_SECONDS = 20.0
 SAFARICOM, STRANGER, PROXY = "196.201.214.200", "203.0.113.9", (ip_network("127.0.0.1/32"),)
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 
@@ -134,6 +135,26 @@ async def test_while_the_database_is_away_everybody_reads_that_and_nothing_else(
     await wire.mend()
     async with asyncio.timeout(30):
         while (await start())[0] != 202:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.failure(26)
+async def test_a_database_that_says_nothing_any_more_is_not_ready(
+    application: Served, http: aiohttp.ClientSession, wire: Relay
+) -> None:
+    async def database() -> bool:
+        async with http.get("/readyz") as answer:
+            found: bool = (await answer.json())["checks"]["database"]
+        return found
+
+    assert await database()
+    wire.hush()
+    # The driver by itself would wait for twenty seconds, longer than anybody who asks.
+    async with asyncio.timeout(DRIVER_SECONDS / 2):
+        assert not await database()
+    wire.speak()
+    async with asyncio.timeout(30):
+        while not await database():
             await asyncio.sleep(0.05)
 
 

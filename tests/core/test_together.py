@@ -161,6 +161,36 @@ async def test_a_batch_that_hangs_is_given_up_and_holds_nobody_up(
     assert await gathering.write(note, 1_000) == 2_000
 
 
+async def test_whoever_waits_behind_what_hangs_hears_in_time_that_it_took_too_long(
+    gathering: Together, book: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "PATIENCE_SECONDS", 2 * SOON)
+    monkeypatch.setattr(together, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(together, "LOOK_SECONDS", 0.05)
+    sent = together.ABREAST * together.MOST_AT_ONCE
+    async with book.acquire() as other, other.transaction():
+        await other.execute("lock table book in access exclusive mode")
+        writing = (gathering.write(note, number) for number in range(3 * sent))
+        async with asyncio.timeout(SOON):
+            results = await asyncio.gather(*writing, return_exceptions=True)
+    assert {type(result) for result in results} == {TimeoutError}
+    monkeypatch.setattr(together, "WAIT_SECONDS", SOON)
+    assert await gathering.write(note, 1_000) == 2_000
+    # What was on its way may be written all the same; whoever had not been sent took its row back.
+    assert set(await noted(book)) <= {*range(sent), 1_000}
+    assert await gathering.write(note, 1_001) == 2_002
+    assert gathering.look is not None
+
+
+async def test_nobody_looks_once_nobody_waits(gathering: Together, book: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "LOOK_SECONDS", 0.01)
+    await asyncio.gather(*(gathering.write(note, number) for number in range(CROWD)))
+    async with asyncio.timeout(SOON):
+        while gathering.look is not None:
+            await asyncio.sleep(0.01)
+    assert not gathering.untold
+
+
 async def test_what_may_wait_is_bounded(gathering: Together, book: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "MOST_WAITING", 10)
     results = await asyncio.gather(*(gathering.write(note, number) for number in range(50)), return_exceptions=True)

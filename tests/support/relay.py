@@ -23,6 +23,8 @@ class End(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         # From its first moment: one that comes while the wire is cut must end with the others.
         self.wire.ends.add(self)
+        if self.wire.hushed:
+            self.transport.pause_reading()
         if self.wire.listening is None:
             self.transport.abort()
         elif self.other is None:
@@ -67,6 +69,7 @@ class Relay:
         self.listening: socket.socket | None = None
         self.port = 0
         self.ends: set[End] = set()
+        self.hushed = False
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -106,6 +109,20 @@ class Relay:
         for end in list(self.ends):
             if end.transport is not None:
                 end.transport.abort()
+
+    def hush(self) -> None:
+        """Let nothing through, and break nothing: what a firewall does that forgot its connections."""
+        self.hushed = True
+        for end in self.ends:
+            if end.transport is not None:
+                end.transport.pause_reading()
+
+    def speak(self) -> None:
+        """Pass on what was held back, and what follows."""
+        self.hushed = False
+        for end in list(self.ends):
+            if end.transport is not None:
+                end.transport.resume_reading()
 
     def connect(self, here: End) -> None:
         """Reach the database for a connection that has just come in."""

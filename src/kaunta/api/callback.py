@@ -4,7 +4,6 @@ A plain Starlette route: nothing stands between the body and its row. The addres
 log here ever sees a path.
 """
 
-import asyncio
 import re
 from functools import partial
 
@@ -28,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 #: Longer bodies are nobody's callback: Safaricom's are under 2 kB.
 LONGEST_BODY = 64 * 1024
-#: Seconds in which a callback is committed or counts as not stored. A database that hangs would hold the answer for as
-#: long as the driver waits, 20 s, and Safaricom hangs up before: nobody would have written down what it said.
-STORE_SECONDS = 4.0
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 #: As `JSONResponse` would write it, once and not for each.
 ACCEPTED_BODY = JSONResponse(ACCEPTED).body
@@ -62,12 +58,13 @@ async def callback(request: Request) -> Response:
 
 
 async def store(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> Stored:
-    """The callback, committed. Raises what the database raises, `TimeoutError` where it does not answer in time.
+    """The callback, committed. Raises what the database raises, `TimeoutError` where it does not answer within four
+    seconds: it would hold the answer for as long as the driver waits, 20 s, and Safaricom hangs up before. Nobody would
+    have written down what it said.
 
     Should the row be committed after we gave up, it and the spool's copy are one message that came twice.
     """
-    async with asyncio.timeout(STORE_SECONDS):
-        return await inbox.receive(rt, body, token_hash=hashed, source=source, channel=channel)
+    return await inbox.receive(rt, body, token_hash=hashed, source=source, channel=channel)
 
 
 async def spool(rt: Runtime, body: bytes, hashed: bytes | None, source: str | None, channel: str = "stk") -> None:

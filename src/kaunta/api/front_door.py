@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from kaunta.core.errors import KauntaError
 from kaunta.core.log import shape
-from kaunta.core.metrics import ANSWERS
+from kaunta.core.metrics import answers
 from kaunta.core.runtime import Runtime
-from kaunta.core.web import broken, problem, security_headers
+from kaunta.core.web import NO_PAGE, broken, problem, security_headers
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,8 @@ class FrontDoor:
 
     def __init__(self, routes: Sequence[Route], rt: Runtime) -> None:
         self.rt = rt
-        self.hsts = urlsplit(rt.settings.public_url).scheme == "https"
+        https = urlsplit(rt.settings.public_url).scheme == "https"
+        self.headers = security_headers(NO_PAGE, hsts=https)
         self.ways: dict[str, list[Route]] = {}
         for route in routes:
             self.ways.setdefault(first_part(route.path), []).append(route)
@@ -68,12 +69,8 @@ class FrontDoor:
             )
             response = broken(scope, error)
         status = response.status_code
-        ANSWERS.labels(f"{status // 100}xx" if status < 500 else status).inc()
-        headers: list[Any] = [
-            *response.raw_headers,
-            *security_headers(self.rt.entropy.ref(), hsts=self.hsts),
-            (b"x-request-id", name.encode()),
-        ]
+        answers(status).inc()
+        headers: list[Any] = [*response.raw_headers, *self.headers, (b"x-request-id", name.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 

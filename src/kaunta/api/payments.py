@@ -4,14 +4,13 @@ Guests and their programs hold an unguessable tab reference or payment id; a bar
 """
 
 import hashlib
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, TypeAdapter
 from starlette.routing import Route
 
 from kaunta.api.machines import Counted, bar_of_caller, read_cursor, write_cursor
@@ -31,8 +30,8 @@ router = APIRouter(prefix="/api/payments/mpesa", tags=["payments"])
 #: What machines ask with their keys: each answer tells how the key's share stands.
 listing = APIRouter(prefix="/api/payments/mpesa", tags=["payments"], route_class=Counted)
 
-#: A payment as JSON, short.
-WRITTEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+#: Writes a payment as JSON, short.
+WRITTEN = TypeAdapter(dict[str, Any])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
@@ -107,7 +106,7 @@ async def read_status(request: Request) -> Response:
     payment = await current.state(runtime(request), payment_id)
     if payment is None:
         raise PaymentNotFound
-    body = WRITTEN.encode(as_json(request, payment)).encode()
+    body = WRITTEN.dump_json(as_json(request, payment))
     tag = '"' + hashlib.sha256(body).hexdigest()[:20] + '"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     asked = request.headers.get("if-none-match")

@@ -4,10 +4,11 @@ SQL lives in the features' `queries.py`; this module only opens connections. Err
 named here, in one place.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:  # asyncpg's classes take no parameters at run time
     Connection = Pool = Any
+
+T = TypeVar("T")
 
 #: A statement of ours never runs longer: a stuck lock must end in an error, not in a full pool.
 STATEMENT_TIMEOUT_MS = 15_000
@@ -103,6 +106,29 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A use case's one transaction: committed when the block ends, rolled back when it raises."""
     async with pool.acquire() as connection, connection.transaction():
         yield connection
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` on the database returns; `TimeoutError` where that takes longer.
+
+    Work that was told to stop is not waited for: the driver would first want a silent server's word for it.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        let_go(task)
+        raise
+    if not done:
+        let_go(task)
+        raise TimeoutError
+    return task.result()
+
+
+def let_go(task: asyncio.Task[Any]) -> None:
+    """Stop a task that nobody waits for any more: what it meets is no news."""
+    task.cancel()
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 def affected(status: str) -> int:

@@ -8,6 +8,10 @@ from uuid import UUID
 
 #: No letters or digits that are mistaken for one another when spoken or read in bad light.
 SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: A random byte as one of them; the last few values would make some letters likelier than others.
+FAIR = 256 - 256 % len(SPEAKABLE)
+SPOKEN = "".join(SPEAKABLE[value % len(SPEAKABLE)] for value in range(256)).encode()
+UNFAIR = bytes(range(FAIR, 256))
 
 
 class Source(Protocol):
@@ -40,12 +44,10 @@ class Entropy:
     def speakable(self, length: int) -> str:
         """`length` characters people can say to each other."""
         # Drawn at once: each draw is a call of the system, and every request has a name that people can say.
-        bound = len(SPEAKABLE)
-        chosen = ""
+        chosen = b""
         while len(chosen) < length:
-            fair = (value for value in self.bytes(2 * length) if value < 256 - 256 % bound)
-            chosen += "".join(SPEAKABLE[value % bound] for value in fair)
-        return chosen[:length]
+            chosen += self.bytes(2 * length).translate(SPOKEN, UNFAIR)
+        return chosen[:length].decode()
 
     def digits(self, length: int) -> str:
         return "".join(str(self.below(10)) for _ in range(length))

@@ -1,6 +1,7 @@
 """Counters that Prometheus reads. No label ever holds a phone, a secret or an id."""
 
 import os
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -25,6 +26,14 @@ CREDENTIALS = Counter("kaunta_credentials_opened_total", "Stored credentials ope
 LIVE_PAGES = Gauge("kaunta_live_pages", "Open pages that this process tells of changes")
 TURNS = Counter("kaunta_worker_turns_total", "Turns of the worker's loops in this process", ["loop", "outcome"])
 ANSWERS = Counter("kaunta_answers_total", "HTTP answers by status: 2xx, 3xx, 4xx, and each above by itself", ["status"])
+
+
+@cache
+def answers(status: int) -> Counter:
+    """The counter of HTTP answers with this status, without looking it up among them for each answer."""
+    return ANSWERS.labels(f"{status // 100}xx" if status < 500 else status)
+
+
 #: Counters belong to one process of several behind an address; this says to which.
 PROCESS = Gauge("kaunta_process_id", "The process whose counters these are")
 PROCESS.set(os.getpid())

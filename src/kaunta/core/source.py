@@ -43,10 +43,16 @@ def inside(text: str | None, networks: Sequence[Network]) -> bool:
     return found is not None and any(found in network for network in networks)
 
 
+@lru_cache(maxsize=4096)
+def written(text: str | None) -> str | None:
+    """An address as it is kept and compared, None where the text names none."""
+    found = address(text)
+    return str(found) if found is not None else None
+
+
 def caller(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str | None:
     """The caller's address: `forwarded` (X-Forwarded-For, line by line) read from the right as far as we trust."""
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     while hops and inside(peer, trusted):
         peer = hops.pop()
-    found = address(peer)
-    return str(found) if found is not None else None
+    return written(peer)

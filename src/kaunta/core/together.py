@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from kaunta.core.db import TRANSIENT_ERRORS, Connection, Pool
+from kaunta.core.db import TRANSIENT_ERRORS, Connection, Pool, within
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -26,6 +26,9 @@ MOST_WAITING = 2_000
 ABREAST = 2
 #: A batch that the database has not answered by then has failed, and must not hold up the next one.
 PATIENCE_SECONDS = 4.0
+#: Whoever has waited so long hears that it took too long, however many batches come before its own. One look at all of
+#: them every so often: a timer each would cost as much as their share of the commit.
+WAIT_SECONDS, LOOK_SECONDS = 3.75, 0.25
 
 #: Writes items in one transaction and returns a result for each, in their order.
 Write = Callable[[Connection, Sequence[T]], Awaitable[Sequence[R]]]
@@ -50,6 +53,9 @@ class Together:
     def __init__(self, db: Pool) -> None:
         self.db = db
         self.waiting: deque[Waiting] = deque()
+        #: When each that has not been told began to wait, and where its answer goes; the told are dropped at a look.
+        self.untold: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self.look: asyncio.TimerHandle | None = None
         self.turns: set[asyncio.Task[None]] = set()
         #: Turns that will look again at what waits. A task is done a moment after it looked for the last time.
         self.abreast = 0
@@ -57,13 +63,17 @@ class Together:
     async def write(self, write: Write[T, R], item: T) -> R:
         """What `write` returned for `item`, committed.
 
-        Raises `TooMuchAtOnce`, or what the database raised. Whoever stops waiting takes its item back where it is not
-        on its way yet; else it may be written all the same.
+        Raises `TooMuchAtOnce`, `TimeoutError` after some four seconds, or what the database raised. Whoever stops
+        waiting takes its item back where it is not on its way yet; else it may be written all the same.
         """
         if len(self.waiting) >= MOST_WAITING:
             raise TooMuchAtOnce
-        waiting = Waiting(write, item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(write, item, loop.create_future())
         self.waiting.append(waiting)
+        self.untold.append((loop.time(), waiting.answer))
+        if self.look is None:
+            self.look = loop.call_later(LOOK_SECONDS, self.tell_the_late, loop)
         if self.abreast < ABREAST:
             self.abreast += 1
             turn = asyncio.create_task(self.turn())
@@ -71,6 +81,15 @@ class Together:
             turn.add_done_callback(self.turns.discard)
         result: R = await waiting.answer
         return result
+
+    def tell_the_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those who have waited too long, and look again while anybody waits."""
+        latest = loop.time() - WAIT_SECONDS
+        while self.untold and (self.untold[0][1].done() or self.untold[0][0] <= latest):
+            _, answer = self.untold.popleft()
+            if not answer.done():
+                answer.set_exception(TimeoutError())
+        self.look = loop.call_later(LOOK_SECONDS, self.tell_the_late, loop) if self.untold else None
 
     async def turn(self) -> None:
         """Write batch after batch until nothing waits."""
@@ -94,7 +113,7 @@ class Together:
     async def settle(self, batch: list[Waiting]) -> None:
         """Write a batch and tell everyone in it what became of its own item."""
         try:
-            results = await self.written(batch)
+            results = await within(PATIENCE_SECONDS, self.commit(batch))
         except TRANSIENT_ERRORS as error:
             # The fault is not an item's. Whether it is committed nobody knows: each must hear that it may not be.
             fail(batch, error)
@@ -114,22 +133,6 @@ class Together:
                 if not one.answer.done():
                     one.answer.set_result(result)
 
-    async def written(self, batch: list[Waiting]) -> Sequence[Any]:
-        """One transaction, waited for with patience.
-
-        A task that was told to stop is not waited for: the driver would first want a silent server's word for it.
-        """
-        writing = asyncio.create_task(self.commit(batch))
-        try:
-            done, _ = await asyncio.wait({writing}, timeout=PATIENCE_SECONDS)
-        except asyncio.CancelledError:
-            let_go(writing)
-            raise
-        if not done:
-            let_go(writing)
-            raise TimeoutError
-        return writing.result()
-
     async def commit(self, batch: list[Waiting]) -> Sequence[Any]:
         async with self.db.acquire() as connection:
             return await batch[0].write(connection, [one.item for one in batch])
@@ -141,15 +144,11 @@ class Together:
         await asyncio.gather(*self.turns, return_exceptions=True)
         fail(list(self.waiting), ConnectionError("this process ends"))
         self.waiting.clear()
+        if self.look is not None:
+            self.look.cancel()
 
 
 def fail(batch: list[Waiting], error: Exception) -> None:
     for one in batch:
         if not one.answer.done():
             one.answer.set_exception(error)
-
-
-def let_go(writing: asyncio.Task[Sequence[Any]]) -> None:
-    """Stop a task that nobody waits for any more: what it meets is no news."""
-    writing.cancel()
-    writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -21,7 +21,7 @@ from kaunta.core.db import TRANSIENT_ERRORS
 from kaunta.core.errors import BadRequest, DatabaseAway, KauntaError, Unforeseen
 from kaunta.core.event_stream import EventStream
 from kaunta.core.log import shape
-from kaunta.core.metrics import ANSWERS
+from kaunta.core.metrics import answers
 from kaunta.core.money import kes
 from kaunta.core.origin import Origin, browser_of
 from kaunta.core.origin import current as origin_now
@@ -35,6 +35,8 @@ LANGUAGE_COOKIE = "lang"
 #: A comment this often keeps proxies from closing a silent stream.
 HEARTBEAT_SECONDS = 15.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What an answer to a program may load and run, should a browser show it as a page: nothing.
+NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #: No form or document of ours is nearly as long, in bytes.
 LONGEST_BODY = 256 * 1024
 
@@ -81,11 +83,13 @@ def origin_of(request: Request) -> Origin:
 
 def language(request: Request) -> str:
     """The guest's language: asked for now, chosen before, the browser's, English."""
+    # Programs say none of it, and ask thousands of times a minute.
+    said = {name for name, _ in request.scope["headers"]}
     asked = request.query_params.get("lang") if request.scope["query_string"] else None
-    for wish in (asked, request.cookies.get(LANGUAGE_COOKIE)):
+    for wish in (asked, request.cookies.get(LANGUAGE_COOKIE) if b"cookie" in said else None):
         if wish in translations.LANGUAGES:
             return wish
-    for part in request.headers.get("accept-language", "").split(","):
+    for part in request.headers["accept-language"].split(",") if b"accept-language" in said else ():
         wish = part.split(";")[0].strip().lower().split("-")[0]
         if wish in translations.LANGUAGES:
             return wish
@@ -198,6 +202,7 @@ class Shield:
         self.public_host = urlsplit(public_url).netloc
         self.hsts = public_url.startswith("https://")
         self.machines = machines
+        self.programs = ("/api/", *machines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -207,7 +212,8 @@ class Shield:
         nonce = scope["kaunta.nonce"] = rt.entropy.ref()
         origin = origin_of(Request(scope))
         origin_now.set(origin)
-        headers = [*security_headers(nonce, hsts=self.hsts), (b"x-request-id", origin.id.encode())]
+        policy = NO_PAGE if scope["path"].startswith(self.programs) else page_policy(nonce)
+        headers = [*security_headers(policy, hsts=self.hsts), (b"x-request-id", origin.id.encode())]
         begun, size = False, 0
         longest = self.uploads.get(scope["path"], LONGEST_BODY)
 
@@ -215,7 +221,7 @@ class Shield:
             nonlocal begun
             if message["type"] == "http.response.start":
                 status = message["status"]
-                ANSWERS.labels(f"{status // 100}xx" if status < 500 else status).inc()
+                answers(status).inc()
             # A 204 shows nothing that these could guard, and an open page's poll has 300 bytes for everything.
             if message["type"] == "http.response.start" and message["status"] == 204:
                 begun = True
@@ -287,11 +293,15 @@ def host_of(url: str) -> str | None:
         return None
 
 
-def security_headers(nonce: str, *, hsts: bool) -> list[tuple[bytes, bytes]]:
-    policy = (
+def page_policy(nonce: str) -> str:
+    """What a page of ours may load and run: its own, and what bears the nonce."""
+    return (
         f"default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
         "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def security_headers(policy: str, *, hsts: bool) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-security-policy", policy.encode()),
         (b"x-content-type-options", b"nosniff"),

@@ -15,6 +15,7 @@ from kaunta.core.db import TRANSIENT_ERRORS, Connection, transaction
 from kaunta.core.metrics import CALLBACK_DELAY, CALLBACKS
 from kaunta.core.problems import Severity, open_problem
 from kaunta.core.runtime import Runtime
+from kaunta.core.together import WAIT_SECONDS
 from kaunta.core.vault import Key
 from kaunta.daraja.callbacks import StkCallback, parse_stk_callback
 from kaunta.daraja.results import ResultKind, explain
@@ -50,12 +51,20 @@ NUDGE_SHARE = 0.1
 async def receive(
     rt: Runtime, body: bytes, *, token_hash: bytes | None, source: str | None, channel: str = "stk"
 ) -> inbox.Stored:
-    """Keep a callback, committed with whatever else arrives now. Raises what the database raises, or `TooMuchAtOnce`:
-    the caller answers 503."""
+    """Keep a callback, committed with whatever else arrives now. Raises what the database raises, `TimeoutError` where
+    it does not answer in time, or `TooMuchAtOnce`: the caller answers 503."""
     key = rt.keys.at_hand(None)
-    if key is None:
+    if key is not None:
+        return await keep(rt, key, body, token_hash, source, channel)
+    async with asyncio.timeout(WAIT_SECONDS):
         # Whoever gives up waiting does not wait for the driver either.
         key = await asyncio.shield(rt.keys.current(None))
+        return await keep(rt, key, body, token_hash, source, channel)
+
+
+async def keep(
+    rt: Runtime, key: Key, body: bytes, token_hash: bytes | None, source: str | None, channel: str
+) -> inbox.Stored:
     now = rt.clock.now()
     sealed = rt.keys.seal(key, "callback", body)
     arrival = inbox.Arrival(now, channel, token_hash, source, sealed, rt.clock.after(LEASE_SECONDS))
