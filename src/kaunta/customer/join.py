@@ -3,11 +3,10 @@
 The link holds the tab's reference, which nobody can guess: whoever was given it needs no code.
 """
 
-import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from markupsafe import Markup
 
+from kaunta.core import qr
 from kaunta.core.runtime import Runtime
 from kaunta.customer.checkout import AtTill, at_till
 from kaunta.customer.device import device_of, remember
@@ -21,12 +20,6 @@ router = APIRouter(route_class=GuestRoute, include_in_schema=False)
 def menu_of(at: AtTill) -> str:
     """Where this tab's guests order."""
     return f"/b/{at.bar.slug}" + (f"/t/{at.tab.table_code}" if at.tab.table_code else "")
-
-
-def qr(text: str) -> Markup:
-    """A QR code as an SVG of 1 unit a module, dark on light whatever the page's colours: not every camera reads the
-    other way round."""
-    return Markup(segno.make_qr(text, error="m").svg_inline(border=2, light="#fff", omitsize=True))  # noqa: S704 - drawn here
 
 
 @router.get("/pay/{ref}/join")
@@ -50,7 +43,7 @@ async def show_join(request: Request, ref: str) -> Response:
         menu=menu_of(at),
         member=member,
         code=long_code(at.tab.ref, at.tab.join_code) if guessed else at.tab.join_code,
-        link=qr(f"{rt.settings.public_url}/pay/{ref}/join") if member else "",
+        link=qr.inline(f"{rt.settings.public_url}/pay/{ref}/join", error="m", border=2, light="#fff") if member else "",
     )
     return remember(response, rt, device)
 

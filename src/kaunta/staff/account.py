@@ -1,9 +1,7 @@
 """One's own account: the second factor, the password, where else one is signed in, and proving oneself again."""
 
-import io
 from urllib.parse import urlsplit
 
-import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -23,6 +21,7 @@ from kaunta.access.sessions import (
     sign_out_elsewhere,
     token_hash,
 )
+from kaunta.core import qr
 from kaunta.core.db import transaction
 from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime, source_of
@@ -174,16 +173,13 @@ async def end_others(request: Request, session: Person) -> Response:
 def enrolment_page(
     request: Request, session: StaffSession, enrolment: second_factor.Enrolment | None, error: KauntaError | None = None
 ) -> Response:
-    drawing = io.BytesIO()
-    if enrolment is not None:
-        segno.make(enrolment.uri, error="m").save(drawing, kind="svg", scale=5, border=3, xmldecl=False, svgns=True)
     return counter_page(
         request,
         "second_factor.html",
         None,
         error.status if error else 200,
         session=session,
-        qr=drawing.getvalue().decode(),
+        qr=qr.inline(enrolment.uri, error="m", border=3, scale=5) if enrolment else "",
         secret=enrolment.secret if enrolment else "",
         problem=error.detail if error else None,
     )

@@ -1,12 +1,10 @@
 """The cards on the tables: what each says, a page to print them, and a new code for one that has left the house."""
 
-import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from markupsafe import Markup
 
 from kaunta.access.roles import May
-from kaunta.core import web
+from kaunta.core import qr, web
 from kaunta.core.errors import KauntaError
 from kaunta.core.web import runtime
 from kaunta.staff.pages import CounterRoute, counter_page
@@ -28,11 +26,6 @@ async def tables_of(request: Request, seat: Seat) -> list[Table]:
 def address_of(request: Request, seat: Seat, table: Table) -> str:
     """What the card's code opens."""
     return f"{runtime(request).settings.public_url}/b/{seat.bar.bar_slug}/t/{table.code}"
-
-
-def qr(text: str) -> Markup:
-    """A QR code as an SVG, readable when a quarter of it is worn off."""
-    return Markup(segno.make_qr(text, error="q").svg_inline(border=0, omitsize=True))  # noqa: S704 - drawn here
 
 
 async def tables_page(request: Request, seat: Seat, error: KauntaError | None = None) -> Response:
@@ -86,7 +79,7 @@ async def show_cards(request: Request, seat: AtCounter) -> Response:
         request,
         "staff/cards.html",
         bar=seat.bar,
-        cards=[(table, qr(address_of(request, seat, table))) for table in tables],
+        cards=[(table, qr.inline(address_of(request, seat, table), error="q")) for table in tables],
     )
     response.headers["Cache-Control"] = "no-store"
     return response
