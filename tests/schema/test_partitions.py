@@ -119,3 +119,56 @@ async def test_nothing_is_dropped_before_its_time_whoever_asks(rt: Runtime, old_
     assert await months(rt.db) == []
     async with rt.db.acquire() as db:
         assert await queries.months_ahead(db) >= 6
+
+
+async def dated(db: Pool, at: datetime) -> None:
+    """A row of each table at a moment, as a host's clock may have said it."""
+    await store_callback(db, at, processed=False)
+    await db.execute(
+        "insert into payment_events (at, bar_id, transaction_id, kind, actor)"
+        " values ($1, gen_random_uuid(), gen_random_uuid(), 'learnt', 'x')",
+        at,
+    )
+    await db.execute(
+        "insert into audit_events (at, actor, action, object_kind, object_id) values ($1, 'x', 'bar.added', 'bar', 'x')",
+        at,
+    )
+
+
+async def everything(db: Pool, suffix: str) -> list[list[str]]:
+    return [
+        [row["text"] for row in await db.fetch(f"select t::text as text from {table}{suffix} t order by id")]
+        for table in PARTITIONED
+    ]
+
+
+async def test_a_month_that_already_has_rows_in_the_table_for_the_rest_is_made_with_them(
+    rt: Runtime, worker: Worker
+) -> None:
+    coming = await next_month(rt.db)
+    for table in PARTITIONED:
+        await rt.db.execute(f"drop table {table}_{coming}")
+    year, month = (int(part) for part in coming.split("_"))
+    for day in (1, 15):
+        await dated(rt.db, datetime(year, month, day, tzinfo=UTC))
+    # Further than months are made ahead: it stays where it is.
+    await dated(rt.db, datetime(year + 3, month, 1, tzinfo=UTC))
+    before, in_rest = await everything(rt.db, ""), await everything(rt.db, "_default")
+    assert [len(rows) for rows in in_rest] == [3, 3, 3]
+    async with reader_of_everything(rt.db):
+        await worker.keep_up()
+        assert await everything(rt.db, "_default") == in_rest
+    await worker.keep_up()
+    assert await everything(rt.db, "") == before
+    assert [len(rows) for rows in await everything(rt.db, f"_{coming}")] == [2, 2, 2]
+    assert [len(rows) for rows in await everything(rt.db, "_default")] == [1, 1, 1]
+    async with rt.db.acquire() as db:
+        assert await queries.months_ahead(db) >= 6
+    # Both are guarded as they were.
+    for table in PARTITIONED[1:]:
+        for where in (table, f"{table}_{coming}", f"{table}_default"):
+            for change in ("delete from", "truncate"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await rt.db.execute(f"{change} {where}")
+    # ... and the next row without a month of its own finds a place.
+    await dated(rt.db, datetime(year + 4, month, 1, tzinfo=UTC))
