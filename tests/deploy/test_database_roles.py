@@ -75,6 +75,33 @@ async def test_an_address_with_a_role_keeps_what_it_had(forms: str, database_url
         assert await db.fetchval("select current_user") == "kaunta_reader"
 
 
+#: What opens a door, or how it is hashed.
+DOORS = {
+    "tabs": {"ref", "join_code"},
+    "table_codes": {"code"},
+    "webhook_endpoints": {"url", "secret_enc"},
+    "mpesa_transactions": {"receipt_ref", "callback_token_hash"},
+}
+
+
+@pytest.mark.parametrize("table", DOORS)
+async def test_who_writes_reports_reads_everything_of_a_table_but_what_opens_a_door(
+    table: str, database_url: str
+) -> None:
+    async with connect(as_role(database_url, Role.READER)) as db:
+        rows = await db.fetch(
+            "select attname as name, has_column_privilege($1::text, attname, 'select') as readable from pg_attribute"
+            " where attrelid = $1::regclass and attnum > 0 and not attisdropped",
+            table,
+        )
+        assert {row["name"] for row in rows if not row["readable"]} == DOORS[table]
+        open_columns = ", ".join(row["name"] for row in rows if row["readable"])
+        assert await db.fetch(f"select {open_columns} from {table}") == []
+        for wanted in (*DOORS[table], "*"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.fetch(f"select {wanted} from {table}")
+
+
 async def test_the_command_makes_the_roles_once_and_says_what_it_changed(kaunta: Kaunta, house: str) -> None:
     async def roles(*more: str, typed: str = "") -> tuple[int, list[str]]:
         said = await kaunta("db", "roles", "--json", *more, typed=typed, KAUNTA_DATABASE_URL=house)

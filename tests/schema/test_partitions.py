@@ -130,7 +130,8 @@ async def dated(db: Pool, at: datetime) -> None:
         at,
     )
     await db.execute(
-        "insert into audit_events (at, actor, action, object_kind, object_id) values ($1, 'x', 'bar.added', 'bar', 'x')",
+        "insert into audit_events (at, actor, action, object_kind, object_id)"
+        " values ($1, 'x', 'bar.added', 'bar', 'x')",
         at,
     )
 
