@@ -6,7 +6,9 @@ way, then the worker, then the connections. What was begun is finished before th
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -15,7 +17,6 @@ from starlette.types import Receive, Scope, Send
 from kaunta import __version__
 from kaunta.api import bars, c2b, callback, diagnostics, health, mpesa_direct, mpesa_settings, payments, result
 from kaunta.api import webhooks as webhooks_api
-from kaunta.api.described.document import describe
 from kaunta.api.front_door import FrontDoor
 from kaunta.core.clock import Clock
 from kaunta.core.entropy import Entropy
@@ -87,6 +88,14 @@ class Application(FastAPI):
         await self.front.answer(route, scope, receive, send)
 
 
+def described(app: FastAPI) -> dict[str, Any]:
+    """The document of the API."""
+    # Its forty models are made by whoever asks for it, not by every process that starts.
+    from kaunta.api.described.document import describe
+
+    return describe(app)
+
+
 def build(rt: Runtime, pushes: Pushes) -> FastAPI:
     """The application's routes around a runtime."""
     app = Application(
@@ -122,7 +131,7 @@ def build(rt: Runtime, pushes: Pushes) -> FastAPI:
         staff_router,
     ):
         app.router.routes.extend(door.routes)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(
         Shield,

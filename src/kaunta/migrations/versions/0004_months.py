@@ -1,4 +1,4 @@
-"""A month gets its partition although the table for the rest already holds rows of it; what opens a door is no report."""
+"""A month gets its partition although the table for the rest has rows of it; what opens a door is no report."""
 
 from kaunta.core.schema_upgrade import run_sql
 
