@@ -219,8 +219,10 @@ class Worker:
     async def keep_partitions(self, kept: timedelta) -> None:
         """Months ahead are made, and those whose lines have all been kept long enough are dropped."""
         try:
-            async with transaction(self.rt.db) as db:
-                await queries.make_partitions(db, MONTHS_AHEAD)
+            made = MONTHS_AHEAD
+            while made:
+                async with transaction(self.rt.db) as db:
+                    made = await queries.make_partitions(db, MONTHS_AHEAD)
             dropped: str | None = ""
             while dropped is not None:
                 async with transaction(self.rt.db) as db:
@@ -230,7 +232,7 @@ class Worker:
         except asyncpg.InsufficientPrivilegeError:
             # A login by least privilege may not; `readyz` turns red two months before it matters.
             log.warning("worker.no_right_to_partitions", name="upkeep")
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
             # Somebody reads the whole table, a backup for one. Nobody waits behind us for that; the next hour will do.
             log.info("worker.partitions_wait", name="upkeep")
 

@@ -182,6 +182,30 @@ async def test_whoever_waits_behind_what_hangs_hears_in_time_that_it_took_too_lo
     assert gathering.look is not None
 
 
+async def test_at_the_end_those_hear_too_whose_batch_is_written_again_one_by_one(book: Pool) -> None:
+    gathered = Together(book)
+    async with book.acquire() as other, other.transaction():
+        await other.execute("insert into book (number) values (0)")
+
+        async def refused_together(db: Connection, numbers: Sequence[int]) -> list[int]:
+            if len(numbers) > 1:
+                raise ValueError("one of them")
+            # The same number, not committed yet by another: this waits.
+            return await note(db, [0])
+
+        tasks = [asyncio.create_task(gathered.write(refused_together, number)) for number in range(5)]
+        sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        async with asyncio.timeout(SOON):
+            while not await book.fetchval(sql):
+                await asyncio.sleep(0.01)
+        await gathered.stop()
+        async with asyncio.timeout(SOON):
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(result) for result in results} == {ConnectionError}
+    assert not gathered.untold
+    assert gathered.look is None
+
+
 async def test_nobody_looks_once_nobody_waits(gathering: Together, book: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "LOOK_SECONDS", 0.01)
     await asyncio.gather(*(gathering.write(note, number) for number in range(CROWD)))

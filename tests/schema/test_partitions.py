@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from kaunta.core import queries
-from kaunta.core.db import Connection, Pool
+from kaunta.core.database_roles import Role, as_role
+from kaunta.core.db import Connection, Pool, connect
 from kaunta.core.runtime import Runtime
 from kaunta.payments.under_way import Pushes
 from kaunta.worker import Worker
@@ -134,6 +135,37 @@ async def dated(db: Pool, at: datetime) -> None:
         " values ($1, 'x', 'bar.added', 'bar', 'x')",
         at,
     )
+
+
+async def test_a_month_that_is_over_takes_its_rows_and_what_is_too_much_for_an_evening_waits_for_a_quiet_hour(
+    rt: Runtime, worker: Worker
+) -> None:
+    for month in (3, 4):
+        await dated(rt.db, datetime(2019, month, 7, tzinfo=UTC))
+    await rt.db.execute(
+        "insert into mpesa_callbacks (received_at, channel, body_enc, next_attempt_at)"
+        " select '2019-04-08 00:00+00', 'stk', '', '2019-04-08' from generate_series(1, 100000)"
+    )
+    await worker.keep_up()
+    made = [row["name"] for row in await rt.db.fetch(
+        "select relname::text as name from pg_class where relname ~ '_2019_0[0-9]$' order by 1"
+    )]  # fmt: skip
+    assert made == [
+        "audit_events_2019_03", "audit_events_2019_04", "mpesa_callbacks_2019_03", "payment_events_2019_03",
+        "payment_events_2019_04",
+    ]  # fmt: skip
+    async with rt.db.acquire() as db, db.transaction():
+        await db.execute("set local statement_timeout = 0")
+        assert await queries.make_partitions(db, 6) == 1
+    assert await rt.db.fetchval("select count(*) from mpesa_callbacks_2019_04") == 100_001
+    assert await everything(rt.db, "_default") == [[], [], []]
+
+
+async def test_only_whoever_keeps_the_house_up_makes_months(database_url: str) -> None:
+    for role, may in ((Role.WORKER, True), (Role.APP, False), (Role.READER, False)):
+        async with connect(as_role(database_url, role)) as db:
+            found = await db.fetchval("select has_function_privilege('kaunta_make_partitions(integer)', 'execute')")
+            assert found is may
 
 
 async def everything(db: Pool, suffix: str) -> list[list[str]]:

@@ -139,7 +139,8 @@ async def newest_heartbeat(db: Connection) -> datetime | None:
 
 
 async def make_partitions(db: Connection, months_ahead: int) -> int:
-    """Make the coming months' partitions; how many were missing."""
+    """Make the coming months' partitions; how many were made. A transaction of its own each, until it is none: one that
+    has to take in rows comes alone."""
     made: int = await db.fetchval("select kaunta_make_partitions($1)", months_ahead)
     return made
 

@@ -142,10 +142,15 @@ class Together:
         for turn in self.turns:
             turn.cancel()
         await asyncio.gather(*self.turns, return_exceptions=True)
-        fail(list(self.waiting), ConnectionError("this process ends"))
+        # Also those whose batch was being written again one by one.
+        for _, answer in self.untold:
+            if not answer.done():
+                answer.set_exception(ConnectionError("this process ends"))
+        self.untold.clear()
         self.waiting.clear()
         if self.look is not None:
             self.look.cancel()
+            self.look = None
 
 
 def fail(batch: list[Waiting], error: Exception) -> None:

@@ -1,5 +1,5 @@
--- What opens a door is nobody's report: a guest's reference opens the tab, the code of a table begins one, and an address
--- of a webhook may hold its owner's token. Of these tables the reader has every column but those, by name; `select *` is
+-- What opens a tab is nobody's report: a guest's reference does, the code of a table begins one, and an address of a webhook
+-- may hold its owner's token. (A payment's id is in every report, and opens that payment's state.) Of these tables the reader has every column but those, by name; `select *` is
 -- refused.
 
 do $$
