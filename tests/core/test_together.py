@@ -199,7 +199,7 @@ async def test_at_the_end_those_hear_too_whose_batch_is_written_again_one_by_one
             while not await book.fetchval(sql):
                 await asyncio.sleep(0.01)
         await gathered.stop()
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(SOON / 6):
             results = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(result) for result in results} == {ConnectionError}
     assert not gathered.untold

@@ -8,7 +8,6 @@ routes stand once more, for every method and every shape of an address that is n
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -36,8 +35,7 @@ class FrontDoor:
 
     def __init__(self, routes: Sequence[Route], rt: Runtime) -> None:
         self.rt = rt
-        https = urlsplit(rt.settings.public_url).scheme == "https"
-        self.headers = security_headers(NO_PAGE, hsts=https)
+        self.headers = security_headers(NO_PAGE, hsts=rt.settings.public_url.startswith("https://"))
         self.ways: dict[str, list[Route]] = {}
         for route in routes:
             self.ways.setdefault(first_part(route.path), []).append(route)

@@ -142,7 +142,7 @@ class Together:
         for turn in self.turns:
             turn.cancel()
         await asyncio.gather(*self.turns, return_exceptions=True)
-        # Also those whose batch was being written again one by one.
+        # Whoever waits for a turn, and those whose batch was being written again one by one.
         for _, answer in self.untold:
             if not answer.done():
                 answer.set_exception(ConnectionError("this process ends"))
